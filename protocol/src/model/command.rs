@@ -1,0 +1,132 @@
+//! What a peer asks for: one closed enum, free of any dialect.
+
+use super::{
+    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, Draft, Group, MessageId, Seq, Side, VisitorId,
+};
+
+/// An agent named by either of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentRef {
+    /// By the integer id.
+    Id(AgentId),
+    /// By the unique code.
+    Code(AgentCode),
+}
+
+/// Which agent a customer wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentChoice {
+    /// Whoever the desk chooses.
+    Auto,
+    /// This one.
+    Named(AgentRef),
+}
+
+/// Which conversation is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Conversation(ConversationId),
+    /// The open one between a visitor and an agent (kefu's visitor mode). A visitor's send opens it.
+    Pair {
+        /// The visitor.
+        visitor: VisitorId,
+        /// The agent as the peer named it.
+        agent: AgentChoice,
+    },
+}
+
+/// Which part of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// A page counted backward from the newest: page 1 holds the newest `size` messages. Ascending within.
+    Page {
+        /// From 1.
+        page: u64,
+        /// 1 to 100.
+        size: u32,
+    },
+    /// Messages after a seq, ascending.
+    AfterSeq {
+        /// The last seq the peer has.
+        seq: Seq,
+        /// 1 to 100.
+        limit: u32,
+    },
+    /// Messages after a message id, ascending.
+    AfterMessage {
+        /// The last message the peer has.
+        message: MessageId,
+        /// 1 to 100.
+        limit: u32,
+    },
+}
+
+/// What a peer asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The customer's open conversation, or a new one.
+    Open {
+        /// The group for a new one; `default` if not named.
+        group: Option<Group>,
+    },
+    /// Part of a conversation's history.
+    History {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Which part.
+        window: Window,
+    },
+    /// What a resuming peer missed; answered with an explicit gap if that cannot be told.
+    Sync {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// The last seq the peer has.
+        after: Seq,
+        /// 1 to 100.
+        limit: u32,
+    },
+    /// Send a message.
+    Send {
+        /// Into which conversation.
+        target: Target,
+        /// What.
+        draft: Draft,
+    },
+    /// Mark messages of one side as read.
+    MarkRead {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// Which messages.
+        messages: Vec<MessageId>,
+        /// The side that wrote them (kefu's `sender_type`).
+        of: Side,
+    },
+    /// End a conversation.
+    End {
+        /// Which.
+        target: Target,
+    },
+    /// Tell the other side that this one is typing.
+    Typing {
+        /// In which conversation.
+        conversation: ConversationId,
+    },
+    /// Make an agent ahead of its first login.
+    CreateAgent(Box<AgentDraft>),
+    /// Show an agent.
+    GetAgent(AgentRef),
+    /// Change an agent.
+    UpdateAgent(AgentRef, Box<AgentChange>),
+    /// Remove an agent that has no conversation.
+    DeleteAgent(AgentRef),
+    /// A page of the agents, by ascending id.
+    ListAgents {
+        /// Only ids above this one.
+        after: Option<AgentId>,
+        /// 1 to 100.
+        limit: u32,
+    },
+    /// The agents a visitor may choose from.
+    AvailableAgents,
+}

@@ -1,0 +1,32 @@
+//! The one vocabulary: ids, parties, commands, answers, events, messages and limits.
+//!
+//! Nothing here knows a dialect. A word of `ops/` or of a guide that has no type here does not exist
+//! in the domain.
+
+mod agent;
+mod answer;
+mod command;
+mod conversation;
+mod event;
+mod id;
+pub mod limits;
+mod message;
+mod party;
+mod refusal;
+mod store;
+mod time;
+
+pub use agent::{Accept, AgentChange, AgentDraft, AgentProfile, AgentStatus, AgentView, AvailableAgent};
+pub use answer::Answer;
+pub use command::{AgentChoice, AgentRef, Command, Target, Window};
+pub use conversation::{Conversation, State};
+pub use event::{Event, Scene};
+pub use id::{
+    AgentCode, AgentId, ClientMsgId, ConversationId, CustomerNumber, Group, InvalidId, MessageId, Seq, UserId, VShard,
+    VisitorId,
+};
+pub use message::{Body, BodyKind, Draft, Message, Sender, Sent, Side};
+pub use party::{Actor, Party};
+pub use refusal::{Noun, Refusal};
+pub use store::{Found, Read, Write, Written};
+pub use time::Timestamp;

@@ -1,0 +1,53 @@
+//! Why a command did not succeed: who is to blame, and what follows. Each dialect has one table from
+//! refusal to its own answer.
+
+use super::Seq;
+
+/// What was not found or is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noun {
+    /// A conversation.
+    Conversation,
+    /// An agent.
+    Agent,
+    /// A message.
+    Message,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The asker: it names nothing of its own. What exists for others is not told apart from what does not.
+    #[error("{0:?} not found or no permission")]
+    NotFound(Noun),
+    /// The asker: its role may not do this.
+    #[error("not allowed for this role")]
+    Forbidden,
+    /// The asker: it must log in first.
+    #[error("login required")]
+    LoginRequired,
+    /// The asker: this connection is already somebody else's.
+    #[error("this connection belongs to another party")]
+    OtherParty,
+    /// The asker: the conversation takes no more messages.
+    #[error("the conversation has ended")]
+    Ended,
+    /// The asker: a conversation with a visitor takes text only.
+    #[error("only text messages")]
+    TextOnly,
+    /// The asker: the agent's id or code is taken.
+    #[error("{0} is taken")]
+    Taken(&'static str),
+    /// The asker: the agent still has conversations.
+    #[error("the agent has conversations")]
+    AgentHasConversations,
+    /// The asker: its seq is beyond the newest; what it has is not from this conversation's present history.
+    #[error("gap: the newest seq is {}", newest.get())]
+    Gap {
+        /// The newest seq there is.
+        newest: Seq,
+    },
+    /// Nobody: a bound was reached (which one); the asker may retry after a moment.
+    #[error("busy: {0}")]
+    Busy(&'static str),
+}

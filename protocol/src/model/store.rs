@@ -1,0 +1,140 @@
+//! What the domain asks of storage and what storage tells it: operations the domain needs, never
+//! SQL-shaped. The engines live in `switchboard-storage`.
+
+use std::ops::Range;
+
+use super::{
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Message, MessageId, Party,
+    Sender, Sent, Seq, Side, Timestamp, VShard,
+};
+
+/// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
+/// the order of submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A message, with the header that includes it and its dedup key, all or nothing.
+    Append {
+        /// The header after the message.
+        conversation: Conversation,
+        /// This is the conversation's first write: it enters the indexes of open conversations and of
+        /// its customer.
+        opens: bool,
+        /// The message; `message.seq == conversation.last_seq`.
+        message: Message,
+        /// With `message.sender`, the dedup key.
+        client_msg_id: Option<ClientMsgId>,
+    },
+    /// A header. A closed one leaves the index of open conversations.
+    SaveConversation {
+        /// The header.
+        conversation: Conversation,
+        /// As in `Append`.
+        opens: bool,
+    },
+    /// Marks those of `messages` that are of this conversation, written by side `of` and not marked yet,
+    /// and saves the header.
+    MarkRead {
+        /// The header after it.
+        conversation: Conversation,
+        /// Which messages; strangers among them are passed over.
+        messages: Vec<MessageId>,
+        /// The side that wrote them.
+        of: Side,
+        /// When they were read.
+        at: Timestamp,
+    },
+    /// An agent's record; undoes a deletion.
+    SaveAgent(AgentProfile),
+    /// Deletes an agent; its id stays known as deleted, so that it is never minted again.
+    DeleteAgent(AgentId),
+    /// Leases the next block of `ID_LEASE_BLOCK_IDS` counters of each virtual shard.
+    LeaseIds(Vec<VShard>),
+}
+
+/// What a confirmed write tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is durable.
+    Durable,
+    /// `MarkRead` is durable; the messages that it marked, ascending.
+    Marked(Vec<MessageId>),
+    /// `LeaseIds` is durable; counters that nobody else will ever be given. Counters start at 1.
+    Leased(Vec<(VShard, Range<u64>)>),
+}
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The header of a conversation.
+    Conversation(ConversationId),
+    /// Messages `from..=to`, ascending; at most 100 are asked for.
+    History {
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// The first seq.
+        from: Seq,
+        /// The last seq.
+        to: Seq,
+    },
+    /// The seq of a message, if it is of this conversation.
+    SeqOf {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The message.
+        message: MessageId,
+    },
+    /// What was stored for a dedup key.
+    Sent {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// By whom.
+        sender: Sender,
+        /// Under which id.
+        client_msg_id: ClientMsgId,
+    },
+    /// A customer's number and its newest conversations, newest first.
+    Customer {
+        /// A user or visitor.
+        party: Party,
+        /// At most so many conversations.
+        newest: u32,
+    },
+    /// Open conversations by ascending id, a page (read at start).
+    OpenConversations {
+        /// Only ids above this one.
+        after: Option<ConversationId>,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Agents by ascending id, deleted ones too, a page (read at start).
+    Agents {
+        /// Only ids above this one.
+        after: Option<AgentId>,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// The answer to a question; the variants mirror [`Read`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The header, if there is such a conversation.
+    Conversation(Option<Box<Conversation>>),
+    /// Ascending by seq.
+    History(Vec<Message>),
+    /// The seq, if there is such a message in that conversation.
+    Seq(Option<Seq>),
+    /// What was stored, if anything.
+    Sent(Option<Sent>),
+    /// A customer.
+    Customer {
+        /// The number it is shown by; `None` if it never had a conversation.
+        number: Option<CustomerNumber>,
+        /// Newest first.
+        conversations: Vec<Conversation>,
+    },
+    /// Ascending by id.
+    OpenConversations(Vec<Conversation>),
+    /// Ascending by id; `None` for a deleted agent.
+    Agents(Vec<(AgentId, Option<AgentProfile>)>),
+}

@@ -1,0 +1,11 @@
+//! Switchboard's server: everything between the pure core and the machine.
+//!
+//! `runtime` alone names glommio; `shard` turns what wakes a CPU into inputs of the core and the core's
+//! effects into deeds; `connection` and `http` carry bytes in and out; `auth`, `config`, `cli` and
+//! `observe` are what their names say.
+
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod observe;
+pub mod runtime;
