@@ -32,8 +32,11 @@ pub const AGENT_MAX_CONCURRENT: u32 = 10_000;
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
 /// A message of `/ws/echo` (issue 3): conformance suites send 16 MiB.
 pub const ECHO_MESSAGE_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// What an unfinished message is charged per fragment, so that endless empty fragments reach the limit.
+/// What an unfinished message is charged per fragment past `FRAGMENTS_FREE`, so that endless empty
+/// fragments reach the limit.
 pub const FRAGMENT_COST_BYTES: usize = 1;
+/// Fragments of one message that are not charged: a legal message may come in that many pieces.
+pub const FRAGMENTS_FREE: usize = 65_536;
 /// Request line and headers of one HTTP request.
 pub const HTTP_HEAD_MAX_BYTES: usize = 16 * 1024;
 /// Headers of one HTTP request.
@@ -52,8 +55,49 @@ pub const KEFU_PAGE_DEFAULT: u32 = 10;
 /// Message ids in one `kefu_message_read`.
 pub const READ_IDS_MAX: usize = 1000;
 
+/// A JWT: several times what an agent with a dozen groups needs, and it fits into a head.
+pub const TOKEN_MAX_BYTES: usize = 8 * 1024;
+/// The HS256 secret: RFC 7518, section 3.2, wants a key at least as long as the hash.
+pub const JWT_SECRET_MIN_BYTES: usize = 32;
+/// A secret file is read whole: nobody's secret is longer.
+pub const JWT_SECRET_MAX_BYTES: usize = 4096;
+/// `exp`, `nbf` and `iat` end with the year 9999; beyond it they are milliseconds or a mistake.
+pub const TOKEN_TIME_MAX_SECS: u64 = 253_402_300_799;
+
+/// Events taken from one shard's readiness set in one turn: bounds a turn at a few milliseconds.
+pub const READY_BATCH_EVENTS: usize = 1024;
+/// Connections the kernel keeps for one listener before accept: a whole fleet coming back at once.
+pub const ACCEPT_BACKLOG_CONNECTIONS: i32 = 4096;
+/// A listener rests this long after descriptors or kernel memory ran out, or accept would spin.
+pub const ACCEPT_BACKOFF_MS: u64 = 50;
+/// Mails one shard's inbox holds; what does not fit waits in the sender's overflow line.
+pub const MAIL_INBOX_MAX_MAILS: usize = 8192;
+/// Mails drained in one turn: sockets are served between two such batches.
+pub const MAIL_BATCH_MAX_MAILS: usize = 1024;
+/// A sender whose overflow lines hold this many mails refuses new commands until they are shorter.
+pub const MAIL_OVERFLOW_MAX_MAILS: usize = 16_384;
+/// One step of a shard's timer wheel: a deadline fires at most this much late.
+pub const WHEEL_TICK_MS: u64 = 10;
+
 const _: () = assert!(ID_END / 2 == INTEGRATOR_ID_END, "visitor numbers fill the upper half");
 const _: () = assert!(
     HTTP_BODY_MAX_BYTES >= MESSAGE_MAX_BYTES,
     "REST takes what a socket takes"
 );
+const _: () = assert!(TOKEN_MAX_BYTES < HTTP_HEAD_MAX_BYTES, "a token fits into a head");
+
+/// Failed logins of a connection before it is closed (dialects.md, kefu).
+pub const LOGIN_TRIES_MAX: u8 = 3;
+/// Requests that may wait for one conversation or visitor while it is loaded or placed; past it: busy.
+pub const WAITING_MAX_REQUESTS: usize = 256;
+/// Storage operations a shard has under way; past it new commands are refused as busy (about 0.4 s of
+/// writes at 40,000 a second).
+pub const INFLIGHT_MAX_OPS: usize = 16_384;
+/// Client message ids remembered per open conversation; older ones are looked up in storage.
+pub const DEDUP_RECENT_IDS: usize = 64;
+/// Unread messages pushed to an agent that is given a waiting conversation; older ones are in its history.
+pub const BACKLOG_MAX_MESSAGES: u64 = 100;
+/// Conversations of a visitor that are looked through for a retry after the end.
+pub const VISITOR_CONVERSATIONS_SEEN: u32 = 32;
+/// Agents in the list a visitor may choose from; available ones first.
+pub const AVAILABLE_AGENTS_MAX: usize = 1000;
