@@ -116,7 +116,10 @@ impl HeadScan {
                 .ok_or(HttpError::BareLineFeed)?;
             self.searched = line_end + 1;
             self.line_start = self.searched;
-            if !line.is_empty() {
+            if let Some(first) = line.first() {
+                if !self.started && !is_token_byte(*first) {
+                    return Err(HttpError::RequestLine);
+                }
                 self.started = true;
             } else if self.started {
                 return Ok(Some(self.searched));
