@@ -21,11 +21,7 @@ pub struct VShard(u16);
 impl VShard {
     /// The virtual shard of an index below 4096.
     pub const fn new(index: u16) -> Result<Self, InvalidId> {
-        if index < VSHARDS {
-            Ok(Self(index))
-        } else {
-            Err(InvalidId)
-        }
+        if index < VSHARDS { Ok(Self(index)) } else { Err(InvalidId) }
     }
 
     /// The virtual shard a 64-bit hash falls into.
@@ -139,20 +135,12 @@ impl CustomerNumber {
     /// The number `counter` of a virtual shard, for a visitor; counters start at 1.
     pub const fn mint(counter: u64, vshard: VShard) -> Result<Self, InvalidId> {
         let value = INTEGRATOR_ID_END + counter * VSHARDS as u64 + vshard.0 as u64;
-        if counter == 0 || value >= ID_END {
-            Err(InvalidId)
-        } else {
-            Ok(Self(value))
-        }
+        if counter == 0 || value >= ID_END { Err(InvalidId) } else { Ok(Self(value)) }
     }
 
     /// Reads back what was stored or shown: 1 to 2^53 - 1.
     pub const fn from_wire(value: u64) -> Result<Self, InvalidId> {
-        if value == 0 || value >= ID_END {
-            Err(InvalidId)
-        } else {
-            Ok(Self(value))
-        }
+        if value == 0 || value >= ID_END { Err(InvalidId) } else { Ok(Self(value)) }
     }
 
     /// The integer shown on the wire.

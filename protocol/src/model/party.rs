@@ -80,9 +80,6 @@ mod tests {
         let user = Party::User(UserId::new(100).expect("valid"));
         let agent = Party::Agent(AgentId::new(100).expect("valid"));
         let visitor = Party::Visitor(VisitorId::new("visitor_123456").expect("valid"));
-        assert_eq!(
-            [user, agent, visitor].map(|party| party.vshard().index()),
-            [3359, 3095, 3007]
-        );
+        assert_eq!([user, agent, visitor].map(|party| party.vshard().index()), [3359, 3095, 3007]);
     }
 }

@@ -1,0 +1,159 @@
+//! A conversation: what each state allows, one state per file, and what its owner keeps beside the header.
+//!
+//! The transitions are plain functions on the header; they decide nothing about who hears of them.
+
+mod active;
+mod closed;
+mod dedup;
+mod pending;
+
+use std::collections::VecDeque;
+
+use switchboard_protocol::model::{
+    Actor, AgentId, Answer, Conversation, ConversationId, CustomerNumber, Group, Message, Noun, Party, Refusal, Scene,
+    Sender, Seq, Side, State, Timestamp,
+};
+
+pub(crate) use active::{mark_read, unassign};
+pub(crate) use closed::close;
+pub(crate) use dedup::{Dedup, Known};
+pub(crate) use pending::{assign, open};
+
+use crate::Origin;
+
+/// A conversation in memory, at its owner.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// The header as decided; storage may be some writes behind.
+    pub(crate) header: Conversation,
+    /// Client message ids of recent sends.
+    pub(crate) dedup: Dedup,
+    /// What follows the writes under way, in order.
+    pub(crate) writes: VecDeque<Then>,
+    /// The newest seq storage has confirmed.
+    pub(crate) durable_seq: Seq,
+    /// Not in storage yet: the first write enters the indexes.
+    pub(crate) fresh: bool,
+}
+
+/// What follows when a write of a conversation is durable.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// A message is stored: answer its senders, tell the others.
+    Sent { message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin },
+    /// An assignment is stored: tell both sides, then what the agent has not read.
+    Assigned { scene: Scene, at: Timestamp, backlog: bool },
+    /// A header is stored of which nobody is told.
+    Saved,
+    /// Marks are stored: answer the reader, tell the writer.
+    Read { origin: Origin, scene: Scene, of: Side, at: Timestamp },
+    /// The end is stored: answer, tell both sides, free the agent.
+    Ended { origin: Origin, scene: Scene, by: Side, at: Timestamp },
+    /// No write: an answer that shows what the writes before it made.
+    Barrier { origin: Origin, answer: Answer },
+}
+
+impl Live {
+    /// A conversation that was read from storage.
+    pub(crate) fn stored(header: Conversation) -> Self {
+        let durable_seq = header.last_seq;
+        Self { header, dedup: Dedup::unknown(), writes: VecDeque::new(), durable_seq, fresh: false }
+    }
+
+    /// A conversation that begins now.
+    pub(crate) fn new(header: Conversation) -> Self {
+        let complete = Dedup::complete();
+        Self { header, dedup: complete, writes: VecDeque::new(), durable_seq: Seq::ZERO, fresh: true }
+    }
+
+    /// The parties, as events show them.
+    pub(crate) fn scene(&self) -> Scene {
+        Scene {
+            conversation: self.header.id,
+            customer: self.header.customer.clone(),
+            customer_number: self.header.customer_number,
+            agent: self.header.agent,
+        }
+    }
+
+    /// On which side an actor takes part; only the two parties do.
+    pub(crate) fn side_of(&self, actor: &Actor) -> Result<Side, Refusal> {
+        let side = match actor {
+            Actor::User(id) => (self.header.customer == Party::User(*id)).then_some(Side::Customer),
+            Actor::Visitor { id, .. } => {
+                matches!(&self.header.customer, Party::Visitor(own) if own == id).then_some(Side::Customer)
+            }
+            Actor::Agent(id) => (self.header.agent == Some(*id)).then_some(Side::Agent),
+            Actor::Admin | Actor::Anonymous => None,
+        };
+        side.ok_or(Refusal::NotFound(Noun::Conversation))
+    }
+
+    /// Whether an actor may read the history: its parties (a visitor only once bound) and admins.
+    pub(crate) fn may_read(&self, actor: &Actor) -> Result<(), Refusal> {
+        match actor {
+            Actor::Admin => Ok(()),
+            Actor::Visitor { bound: false, .. } => Err(Refusal::NotFound(Noun::Conversation)),
+            Actor::Visitor { bound: true, .. } | Actor::User(_) | Actor::Agent(_) | Actor::Anonymous => {
+                self.side_of(actor).map(|_| ())
+            }
+        }
+    }
+
+    /// The sender of what an actor on `side` writes.
+    pub(crate) fn sender(&self, side: Side) -> Sender {
+        let number = match side {
+            Side::Customer => self.header.customer_number.get(),
+            Side::Agent => self.header.agent.expect("only the conversation's agent is on the agent's side").get(),
+        };
+        Sender { side, number }
+    }
+
+    /// Whether its owner may forget it: closed, and nothing under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.header.is_open() && self.writes.is_empty()
+    }
+
+    /// The origins waiting for a message that is under way, by its seq.
+    pub(crate) fn join(&mut self, seq: Seq, origin: Origin) -> bool {
+        for then in &mut self.writes {
+            if let Then::Sent { message, waiting, .. } = then
+                && message.seq == seq
+            {
+                waiting.push(origin);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Takes a message into the header: the next seq, the times, the other side's counter.
+pub(crate) fn append(header: &mut Conversation, side: Side, now: Timestamp) -> Seq {
+    debug_assert!(header.is_open(), "a closed conversation takes no messages");
+    header.last_seq = header.last_seq.next();
+    header.last_message_at = Some(now);
+    header.updated_at = now;
+    match side {
+        Side::Customer => header.agent_unread = header.agent_unread.saturating_add(1),
+        Side::Agent => header.customer_unread = header.customer_unread.saturating_add(1),
+    }
+    header.last_seq
+}
+
+/// What a new conversation is made of.
+pub(crate) struct Opening {
+    pub(crate) id: ConversationId,
+    pub(crate) customer: Party,
+    pub(crate) customer_number: CustomerNumber,
+    pub(crate) named: Option<AgentId>,
+    pub(crate) group: Group,
+}
+
+/// Whether the state allows a message to be sent.
+pub(crate) fn takes_messages(state: State) -> Result<(), Refusal> {
+    match state {
+        State::Robot | State::Pending | State::Active => Ok(()),
+        State::Closed => Err(Refusal::Ended),
+    }
+}

@@ -1,0 +1,177 @@
+//! One shard's part of the world: `handle(now, input) -> effects`.
+//!
+//! `hands` is what every part needs to act; `request` takes commands to their owner and carries them
+//! out; `pair` finds or opens the conversation between a visitor and an agent; `stored` goes on where
+//! storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
+
+mod desk_shard;
+mod hands;
+mod pair;
+mod request;
+mod start;
+mod stored;
+
+use std::collections::{HashMap, VecDeque};
+
+use smallvec::SmallVec;
+use switchboard_protocol::model::{ConversationId, Party, Timestamp, VisitorId};
+
+use crate::conversation::Live;
+use crate::desk::{self, Defaults, Desk};
+use crate::{DeskAsk, DeskTell, Effect, Input, Letter, Placement, Request, ShardId, Timer};
+use hands::Hands;
+use pair::PairSlot;
+pub use start::Start;
+
+/// What the core is configured with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What an agent is that says nothing about itself, and how long it may be gone.
+    pub agents: Defaults,
+}
+
+/// Plain numbers about a core, for whoever wants to show them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Conversations in memory: the open ones, and closed ones that are being read.
+    pub conversations: u64,
+    /// Storage operations under way.
+    pub storage_ops: u64,
+    /// The desk, on the shard that owns it.
+    pub desk: Option<desk::Figures>,
+}
+
+/// One shard's part of the world.
+#[derive(Debug)]
+pub struct Core {
+    hands: Hands,
+    conversations: HashMap<ConversationId, Slot>,
+    /// The open conversations of each customer whose home this is.
+    open: HashMap<Party, SmallVec<[ConversationId; 1]>>,
+    /// Visitors whose sends and ends wait for storage to tell who they are.
+    pairs: HashMap<VisitorId, PairSlot>,
+    desk: Option<Desk>,
+}
+
+/// A conversation's place at its owner, and what waits for it.
+#[derive(Debug, Default)]
+struct Slot {
+    /// `None` until it is loaded.
+    live: Option<Live>,
+    /// Something is under way that what follows must not overtake: loading, placing, a look-up of a
+    /// client message id, or catching up a new agent.
+    held: bool,
+    waiting: VecDeque<Job>,
+}
+
+/// What is to be done at a conversation, in order of arrival.
+#[derive(Debug)]
+enum Job {
+    /// A request; `new_to_storage` once storage was asked about its client message id and knew none.
+    Request { request: Request, new_to_storage: bool },
+    /// A word of the desk.
+    Tell(DeskTell),
+}
+
+impl Core {
+    /// A core that knows nothing yet; [`Core::start`] tells it.
+    pub fn new(settings: Settings, shard: ShardId, placement: Placement) -> Self {
+        let desk = (placement.desk() == shard).then(|| Desk::new(settings.agents));
+        Self {
+            hands: Hands::new(shard, placement),
+            conversations: HashMap::new(),
+            open: HashMap::new(),
+            pairs: HashMap::new(),
+            desk,
+        }
+    }
+
+    /// Takes one input; what is to be done is appended to `effects`, in order.
+    pub fn handle(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        self.hands.begin(now, effects);
+        match input {
+            Input::Request(request) => self.request(request),
+            Input::Arrived { connection, party, claims } => {
+                let first = self.hands.devices.add(party.clone(), connection);
+                if let (true, Party::Agent(agent)) = (first, party) {
+                    self.hands.ask_desk(DeskAsk::AgentUp { agent, claims });
+                }
+            }
+            Input::Left { connection, party } => {
+                let last = self.hands.devices.remove(&party, connection);
+                if let (true, Party::Agent(agent)) = (last, party) {
+                    self.hands.ask_desk(DeskAsk::AgentDown(agent));
+                }
+            }
+            Input::Letter(letter) => self.letter(letter),
+            Input::Stored { ticket, outcome } => self.stored(ticket, outcome),
+            Input::Timer(timer) => self.timer(timer),
+        }
+        while let Some(letter) = self.hands.next_local() {
+            self.letter(letter);
+        }
+        self.hands.end(effects);
+    }
+
+    /// Whether a party may log in: a deleted agent may not.
+    pub fn may_log_in(&self, party: &Party) -> bool {
+        match party {
+            Party::Agent(agent) => !self.hands.directory.is_deleted(*agent),
+            Party::User(_) | Party::Visitor(_) => true,
+        }
+    }
+
+    /// Plain numbers about this core.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            conversations: self.conversations.len() as u64,
+            storage_ops: self.hands.ops_under_way() as u64,
+            desk: self.desk.as_ref().map(Desk::figures),
+        }
+    }
+
+    fn letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Request(request) => self.request(*request),
+            Letter::Answer { origin, result } => self.hands.answer(origin, *result),
+            Letter::Deliver { party, event, except } => self.hands.tell_devices(&party, &event, except),
+            Letter::ToDesk(ask) => self.desk_asked(ask),
+            Letter::FromDesk(tell) => self.desk_told(tell),
+            Letter::AgentKnown(profile) => self.hands.directory.learn(profile),
+            Letter::AgentDeleted(agent) => {
+                self.hands.directory.delete(agent);
+                let connections = self.hands.devices.listeners(&Party::Agent(agent), None);
+                if !connections.is_empty() {
+                    self.hands.out.push(Effect::Expel { connections });
+                }
+            }
+        }
+    }
+
+    fn timer(&mut self, timer: Timer) {
+        let now = self.hands.now;
+        let Some(desk) = &mut self.desk else { return };
+        let mut decisions = Vec::new();
+        match timer {
+            Timer::AgentGrace(agent) => desk.grace_over(now, agent, &mut decisions),
+            Timer::NamedGrace(conversation) => desk.named_grace_over(now, conversation, &mut decisions),
+        }
+        self.tell_owners(decisions);
+    }
+
+    /// The desk decided about a conversation of this shard: that takes its turn behind what waits there,
+    /// but for the answer to a placing, which what waits there waits for.
+    fn desk_told(&mut self, tell: DeskTell) {
+        let id = tell.conversation();
+        let Some(slot) = self.conversations.get_mut(&id) else {
+            return;
+        };
+        match tell {
+            DeskTell::Placed { agent, .. } => {
+                slot.placed(&mut self.hands, agent);
+                self.run(id);
+            }
+            DeskTell::Assigned { .. } => self.enqueue(id, Job::Tell(tell)),
+        }
+    }
+}

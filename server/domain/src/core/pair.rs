@@ -1,0 +1,229 @@
+//! kefu's visitor mode: the conversation is named by a visitor and an agent, and a visitor's first send
+//! opens it. Storage is asked only about visitors that have no open conversation that fits.
+
+use std::collections::VecDeque;
+
+use switchboard_protocol::model::{
+    Actor, AgentChoice, AgentId, AgentRef, Answer, Command, Conversation, ConversationId, CustomerNumber, Noun, Party,
+    Read, Refusal, Sender, Side, Target, VisitorId, limits,
+};
+
+use super::request::{NO_CONVERSATION, client_msg_id};
+use super::stored::Then as After;
+use super::{Core, Job};
+use crate::Request;
+use crate::conversation::Opening;
+use crate::ids::Ids;
+
+/// Requests of one visitor (or to one) that wait for storage.
+#[derive(Debug, Default)]
+pub(super) struct PairSlot {
+    waiting: VecDeque<Request>,
+    known: Option<Visitor>,
+    /// Storage was asked about the first request's client message id and knew none.
+    new_to_storage: bool,
+    asking: bool,
+}
+
+/// What storage knows of a visitor.
+#[derive(Debug)]
+pub(super) struct Visitor {
+    pub(super) number: Option<CustomerNumber>,
+    /// Newest first.
+    pub(super) conversations: Vec<Conversation>,
+}
+
+/// Whom a conversation must be with to fit a request.
+#[derive(Clone, Copy, Debug)]
+enum With {
+    /// The visitor asked for this agent.
+    Named(AgentId),
+    /// The visitor takes anybody.
+    Anybody,
+    /// This agent itself asks.
+    Agent(AgentId),
+}
+
+impl With {
+    fn fits(self, header: &Conversation) -> bool {
+        match self {
+            Self::Named(agent) => header.agent == Some(agent) || header.named == Some(agent),
+            Self::Anybody => true,
+            Self::Agent(agent) => header.agent == Some(agent),
+        }
+    }
+}
+
+impl Core {
+    /// A send or end between a visitor whose home this is and an agent.
+    pub(super) fn pair_request(&mut self, visitor: VisitorId, request: Request) {
+        let slot = self.pairs.entry(visitor.clone()).or_default();
+        if slot.waiting.len() >= limits::WAITING_MAX_REQUESTS {
+            return self.hands.answer(request.origin, Err(Refusal::Busy("this visitor is behind")));
+        }
+        slot.waiting.push_back(request);
+        self.run_pairs(&visitor);
+    }
+
+    /// Storage has told who a visitor is.
+    pub(super) fn visitor_known(&mut self, visitor: &VisitorId, known: Option<Visitor>) {
+        let Some(slot) = self.pairs.get_mut(visitor) else {
+            return;
+        };
+        slot.asking = false;
+        match known {
+            Some(known) => slot.known = Some(known),
+            None => {
+                if let Some(request) = slot.waiting.pop_front() {
+                    self.hands.answer(request.origin, Err(Refusal::Busy("storage is unavailable")));
+                }
+            }
+        }
+        self.run_pairs(visitor);
+    }
+
+    /// Storage has told whether the first request is a retry from before the end.
+    pub(super) fn visitor_looked_up(&mut self, visitor: &VisitorId, seen: Option<Result<Answer, Refusal>>) {
+        let Some(slot) = self.pairs.get_mut(visitor) else {
+            return;
+        };
+        slot.asking = false;
+        match seen {
+            Some(result) => {
+                if let Some(request) = slot.waiting.pop_front() {
+                    self.hands.answer(request.origin, result);
+                }
+            }
+            None => slot.new_to_storage = true,
+        }
+        self.run_pairs(visitor);
+    }
+
+    fn run_pairs(&mut self, visitor: &VisitorId) {
+        while let Some(slot) = self.pairs.get_mut(visitor) {
+            if slot.asking {
+                return;
+            }
+            let Some(request) = slot.waiting.pop_front() else {
+                self.pairs.remove(visitor);
+                return;
+            };
+            let new_to_storage = std::mem::take(&mut slot.new_to_storage);
+            match self.pair_step(visitor, &request, new_to_storage) {
+                Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
+                Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
+                Ok(Step::Wait) => {
+                    let slot = self.pairs.get_mut(visitor).expect("its requests are being run");
+                    slot.asking = true;
+                    slot.waiting.push_front(request);
+                }
+                Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
+            }
+        }
+    }
+
+    fn pair_step(&mut self, visitor: &VisitorId, request: &Request, new_to_storage: bool) -> Result<Step, Refusal> {
+        let with = self.with_whom(request)?;
+        if let Some(id) = self.open_pair(visitor, with) {
+            return Ok(Step::Go(id));
+        }
+        let slot = self.pairs.get(visitor).expect("its requests are being run");
+        let Some(known) = &slot.known else {
+            let read =
+                Read::Customer { party: Party::Visitor(visitor.clone()), newest: limits::VISITOR_CONVERSATIONS_SEEN };
+            self.hands.read(After::Visitor(visitor.clone()), read);
+            return Ok(Step::Wait);
+        };
+        let number = known.number;
+        let ended = known.conversations.iter().find(|header| with.fits(header));
+        if matches!(request.command, Command::End { .. }) {
+            return ended.map(|header| Step::Answered(Answer::Ended(header.id))).ok_or(NO_CONVERSATION);
+        }
+        if let (false, Some(header), Some(id)) = (new_to_storage, ended, client_msg_id(&request.command)) {
+            let sender = sender_in(header, with);
+            let read = Read::Sent { conversation: header.id, sender, client_msg_id: id.clone() };
+            self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
+            return Ok(Step::Wait);
+        }
+        match with {
+            With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
+            With::Named(agent) => self.open_for_visitor(visitor, number, Some(agent)).map(Step::Go),
+            With::Anybody => self.open_for_visitor(visitor, number, None).map(Step::Go),
+        }
+    }
+
+    fn with_whom(&self, request: &Request) -> Result<With, Refusal> {
+        let (Command::Send { target: Target::Pair { agent, .. }, .. }
+        | Command::End { target: Target::Pair { agent, .. } }) = &request.command
+        else {
+            unreachable!("only pairs are kept here")
+        };
+        let named = match agent {
+            AgentChoice::Auto => None,
+            AgentChoice::Named(name) => Some(self.hands.directory.find(name).ok_or(Refusal::NotFound(Noun::Agent))?.id),
+        };
+        match (&request.actor, named) {
+            (Actor::Visitor { .. }, Some(agent)) => Ok(With::Named(agent)),
+            (Actor::Visitor { .. }, None) => Ok(With::Anybody),
+            (Actor::Agent(own), None) => Ok(With::Agent(*own)),
+            (Actor::Agent(own), Some(named)) if *own == named => Ok(With::Agent(*own)),
+            (Actor::Agent(_) | Actor::User(_) | Actor::Admin | Actor::Anonymous, _) => Err(NO_CONVERSATION),
+        }
+    }
+
+    /// The newest open conversation that fits; one the agent has now before one it was only named for.
+    fn open_pair(&self, visitor: &VisitorId, with: With) -> Option<ConversationId> {
+        let open = self.open.get(&Party::Visitor(visitor.clone()))?;
+        let headers = || {
+            let slots = open.iter().rev().filter_map(|id| self.conversations.get(id));
+            slots.filter_map(|slot| slot.live.as_ref()).map(|live| &live.header).filter(|header| with.fits(header))
+        };
+        let exact = headers().find(|header| match with {
+            With::Named(agent) | With::Agent(agent) => header.agent == Some(agent),
+            With::Anybody => true,
+        });
+        exact.or_else(|| headers().next()).map(|header| header.id)
+    }
+
+    fn open_for_visitor(
+        &mut self,
+        visitor: &VisitorId,
+        number: Option<CustomerNumber>,
+        named: Option<AgentId>,
+    ) -> Result<ConversationId, Refusal> {
+        let customer = Party::Visitor(visitor.clone());
+        let vshard = customer.vshard();
+        let customer_number = match number {
+            Some(number) => number,
+            None => self.hands.mint(vshard, Ids::visitor)?,
+        };
+        if let Some(PairSlot { known: Some(known), .. }) = self.pairs.get_mut(visitor) {
+            known.number = Some(customer_number);
+        }
+        let group = named
+            .and_then(|agent| self.hands.directory.find(&AgentRef::Id(agent)))
+            .and_then(|profile| profile.groups.first().cloned())
+            .unwrap_or_default();
+        let id = self.hands.mint(vshard, Ids::conversation)?;
+        self.open_conversation(Opening { id, customer, customer_number, named, group });
+        Ok(id)
+    }
+}
+
+/// What to do with a request of a pair.
+enum Step {
+    /// It belongs to this open conversation.
+    Go(ConversationId),
+    /// It is answered already by what was.
+    Answered(Answer),
+    /// Storage was asked.
+    Wait,
+}
+
+/// Who the sender was in an earlier conversation.
+fn sender_in(header: &Conversation, with: With) -> Sender {
+    match with {
+        With::Agent(agent) => Sender { side: Side::Agent, number: agent.get() },
+        With::Named(_) | With::Anybody => Sender { side: Side::Customer, number: header.customer_number.get() },
+    }
+}

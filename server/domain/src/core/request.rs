@@ -1,0 +1,441 @@
+//! A command: to its owner, and there carried out when its turn at the conversation comes.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use switchboard_protocol::model::{
+    Actor, AgentId, Answer, BodyKind, ClientMsgId, Command, ConversationId, CustomerNumber, Draft, Event, Group,
+    Message, MessageId, Noun, Party, Read, Refusal, Scene, Sent, Seq, Side, State, Target, UserId, Window, Write,
+    limits,
+};
+
+use super::hands::Hands;
+use super::stored::Then as After;
+use super::{Core, Job, Slot};
+use crate::conversation::{self, Known, Live, Opening, Then};
+use crate::ids::Ids;
+use crate::{DeskAsk, DeskTell, Letter, Origin, Request};
+
+impl Core {
+    /// Carries a request out, or sends it to the shard that owns what it is about.
+    pub(super) fn request(&mut self, request: Request) {
+        let placement = &self.hands.placement;
+        let owner = match &request.command {
+            Command::Open { .. } => match &request.actor {
+                Actor::User(user) => placement.home(&Party::User(*user)),
+                Actor::Visitor { .. } | Actor::Agent(_) | Actor::Admin | Actor::Anonymous => {
+                    return self.hands.answer(request.origin, Err(Refusal::Forbidden));
+                }
+            },
+            Command::History { conversation, .. }
+            | Command::Sync { conversation, .. }
+            | Command::MarkRead { conversation, .. }
+            | Command::Typing { conversation }
+            | Command::Send { target: Target::Conversation(conversation), .. }
+            | Command::End { target: Target::Conversation(conversation) } => placement.owner(*conversation),
+            Command::Send { target: Target::Pair { visitor, .. }, .. }
+            | Command::End { target: Target::Pair { visitor, .. } } => placement.home(&Party::Visitor(visitor.clone())),
+            Command::CreateAgent(_)
+            | Command::GetAgent(_)
+            | Command::UpdateAgent(..)
+            | Command::DeleteAgent(_)
+            | Command::ListAgents { .. }
+            | Command::AvailableAgents => placement.desk(),
+        };
+        if owner != self.hands.shard {
+            return self.hands.send(owner, Letter::Request(Box::new(request)));
+        }
+        if let Err(refusal) = self.hands.admits() {
+            return self.hands.answer(request.origin, Err(refusal));
+        }
+        self.owned(request);
+    }
+
+    /// A request at the shard that owns what it is about.
+    fn owned(&mut self, request: Request) {
+        match &request.command {
+            Command::Open { group } => {
+                let Actor::User(user) = request.actor else { unreachable!("only a user's `Open` is sent on") };
+                let group = group.clone().unwrap_or_default();
+                match self.open_of_user(user, group) {
+                    Ok(id) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
+                    Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
+                }
+            }
+            Command::History { conversation, .. }
+            | Command::Sync { conversation, .. }
+            | Command::MarkRead { conversation, .. }
+            | Command::Typing { conversation }
+            | Command::Send { target: Target::Conversation(conversation), .. }
+            | Command::End { target: Target::Conversation(conversation) } => {
+                let id = *conversation;
+                if let Entry::Vacant(slot) = self.conversations.entry(id) {
+                    slot.insert(Slot { held: true, ..Slot::default() });
+                    self.hands.read(After::Loaded(id), Read::Conversation(id));
+                }
+                self.enqueue(id, Job::Request { request, new_to_storage: false });
+            }
+            Command::Send { target: Target::Pair { visitor, .. }, .. }
+            | Command::End { target: Target::Pair { visitor, .. } } => {
+                let visitor = visitor.clone();
+                self.pair_request(visitor, request);
+            }
+            Command::CreateAgent(_)
+            | Command::GetAgent(_)
+            | Command::UpdateAgent(..)
+            | Command::DeleteAgent(_)
+            | Command::ListAgents { .. }
+            | Command::AvailableAgents => self.agents_request(request),
+        }
+    }
+
+    fn open_of_user(&mut self, user: UserId, group: Group) -> Result<ConversationId, Refusal> {
+        let customer = Party::User(user);
+        if let Some(id) = self.open.get(&customer).and_then(|open| open.first()) {
+            return Ok(*id);
+        }
+        let id = self.hands.mint(customer.vshard(), Ids::conversation)?;
+        let customer_number = CustomerNumber::of_user(user);
+        self.open_conversation(Opening { id, customer, customer_number, named: None, group });
+        Ok(id)
+    }
+
+    /// Begins a conversation: it is held until the desk has placed it.
+    pub(super) fn open_conversation(&mut self, opening: Opening) {
+        let (id, customer) = (opening.id, opening.customer.clone());
+        let header = conversation::open(opening, self.hands.now);
+        self.hands.ask_desk(DeskAsk::Place {
+            conversation: id,
+            group: header.group.clone(),
+            named: header.named,
+            queued_at: header.queued_at,
+        });
+        self.conversations.insert(id, Slot { live: Some(Live::new(header)), held: true, ..Slot::default() });
+        self.open.entry(customer).or_default().push(id);
+    }
+
+    /// Puts a job in its turn at a conversation that has a slot.
+    pub(super) fn enqueue(&mut self, id: ConversationId, job: Job) {
+        let slot = self.conversations.get_mut(&id).expect("the caller has made sure of the slot");
+        if let Job::Request { request, .. } = &job
+            && slot.waiting.len() >= limits::WAITING_MAX_REQUESTS
+        {
+            return self.hands.answer(request.origin, Err(Refusal::Busy("this conversation is behind")));
+        }
+        slot.waiting.push_back(job);
+        self.run(id);
+    }
+
+    /// Does what waits at a conversation, until something must be waited for. Forgets a closed one when
+    /// nothing is left to do.
+    pub(super) fn run(&mut self, id: ConversationId) {
+        let Some(slot) = self.conversations.get_mut(&id) else {
+            return;
+        };
+        let was_open = slot.live.as_ref().is_some_and(|live| live.header.is_open());
+        while !slot.held
+            && let Some(job) = slot.waiting.pop_front()
+        {
+            match job {
+                Job::Request { request, new_to_storage } => slot.request(&mut self.hands, request, new_to_storage),
+                Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
+                    slot.assigned(&mut self.hands, agent);
+                }
+            }
+        }
+        let Some(live) = &slot.live else { return };
+        if was_open && !live.header.is_open() {
+            let customer = live.header.customer.clone();
+            if let Some(open) = self.open.get_mut(&customer) {
+                open.retain(|open| *open != id);
+                if open.is_empty() {
+                    self.open.remove(&customer);
+                }
+            }
+        }
+        if live.is_settled() && !slot.held && slot.waiting.is_empty() {
+            self.conversations.remove(&id);
+        }
+    }
+}
+
+impl Slot {
+    fn live(&mut self) -> &mut Live {
+        self.live.as_mut().expect("a slot that is not held is loaded")
+    }
+
+    /// Carries out a request whose turn has come; a refusal has changed nothing.
+    fn request(&mut self, hands: &mut Hands, request: Request, new_to_storage: bool) {
+        let Request { origin, actor, command } = request;
+        let done = match command {
+            Command::Open { .. } => self.answer_conversation(hands, origin),
+            Command::History { window, .. } => self.history(hands, origin, &actor, window),
+            Command::Sync { after, limit, .. } => self.sync(hands, origin, &actor, after, limit),
+            Command::Send { target, draft } => {
+                return self.send(
+                    hands,
+                    Request { origin, actor, command: Command::Send { target, draft } },
+                    new_to_storage,
+                );
+            }
+            Command::MarkRead { messages, of, .. } => self.mark_read(hands, origin, &actor, messages, of),
+            Command::End { .. } => self.end(hands, origin, &actor),
+            Command::Typing { .. } => self.typing(hands, origin, &actor),
+            Command::CreateAgent(_)
+            | Command::GetAgent(_)
+            | Command::UpdateAgent(..)
+            | Command::DeleteAgent(_)
+            | Command::ListAgents { .. }
+            | Command::AvailableAgents => unreachable!("agents are the desk's"),
+        };
+        if let Err(refusal) = done {
+            hands.answer(origin, Err(refusal));
+        }
+    }
+
+    fn answer_conversation(&mut self, hands: &mut Hands, origin: Origin) -> Result<(), Refusal> {
+        let live = self.live();
+        let answer = Answer::Conversation(Box::new(live.header.clone()));
+        live.writes.push_back(Then::Barrier { origin, answer });
+        self.settle(hands);
+        Ok(())
+    }
+
+    fn history(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor, window: Window) -> Result<(), Refusal> {
+        let live = self.live();
+        live.may_read(actor)?;
+        let (conversation, newest) = (live.header.id, live.durable_seq);
+        let (from, to) = match window {
+            Window::Page { page, size } => {
+                let skipped = (page - 1).saturating_mul(u64::from(size));
+                let to = newest.get().saturating_sub(skipped);
+                (to.saturating_sub(u64::from(size)) + 1, to)
+            }
+            Window::AfterSeq { seq, limit } => {
+                let from = seq.get().saturating_add(1);
+                (from, newest.get().min(seq.get().saturating_add(u64::from(limit))))
+            }
+            Window::AfterMessage { message, limit } => {
+                let then = After::SeqOf { origin, conversation, limit, newest };
+                hands.read(then, Read::SeqOf { conversation, message });
+                return Ok(());
+            }
+        };
+        if from > to {
+            hands.answer(origin, Ok(Answer::History(Vec::new())));
+        } else {
+            let read = Read::History { conversation, from: Seq::new(from), to: Seq::new(to) };
+            hands.read(After::History(origin), read);
+        }
+        Ok(())
+    }
+
+    fn sync(
+        &mut self,
+        hands: &mut Hands,
+        origin: Origin,
+        actor: &Actor,
+        after: Seq,
+        limit: u32,
+    ) -> Result<(), Refusal> {
+        let live = self.live();
+        live.may_read(actor)?;
+        let newest = live.durable_seq;
+        if after > live.header.last_seq {
+            return Err(Refusal::Gap { newest });
+        }
+        if after >= newest {
+            let answer = Answer::Synced { messages: Vec::new(), next_seq: after, complete: true };
+            hands.answer(origin, Ok(answer));
+            return Ok(());
+        }
+        let to = Seq::new(newest.get().min(after.get() + u64::from(limit)));
+        let read = Read::History { conversation: live.header.id, from: after.next(), to };
+        hands.read(After::Sync { origin, next_seq: to, complete: to == newest }, read);
+        Ok(())
+    }
+
+    /// Sends, unless the client message id was seen before; then answers as the first time.
+    fn send(&mut self, hands: &mut Hands, request: Request, new_to_storage: bool) {
+        let live = self.live();
+        let Command::Send { target, draft } = request.command else { unreachable!("the caller has matched it") };
+        let (origin, actor) = (request.origin, request.actor);
+        let side = match live.side_of(&actor) {
+            Ok(side) => side,
+            Err(refusal) => return hands.answer(origin, Err(refusal)),
+        };
+        if let Some(id) = &draft.client_msg_id {
+            let sender = live.sender(side);
+            match live.dedup.look_up(sender, id) {
+                Known::Seen(sent) => {
+                    if !live.join(sent.seq, origin) {
+                        hands.answer(origin, Ok(Answer::Sent(sent)));
+                    }
+                    return;
+                }
+                Known::AskStorage if !new_to_storage => {
+                    let conversation = live.header.id;
+                    let read = Read::Sent { conversation, sender, client_msg_id: id.clone() };
+                    let request = Request { origin, actor, command: Command::Send { target, draft } };
+                    self.held = true;
+                    self.waiting.push_front(Job::Request { request, new_to_storage: true });
+                    return hands.read(After::LookedUp(conversation), read);
+                }
+                Known::AskStorage | Known::New => {}
+            }
+        }
+        if let Err(refusal) = self.append(hands, origin, side, draft) {
+            hands.answer(origin, Err(refusal));
+        }
+    }
+
+    fn append(&mut self, hands: &mut Hands, origin: Origin, side: Side, draft: Draft) -> Result<(), Refusal> {
+        let live = self.live();
+        conversation::takes_messages(live.header.state)?;
+        if matches!(live.header.customer, Party::Visitor(_)) && draft.body.kind != BodyKind::Text {
+            return Err(Refusal::TextOnly);
+        }
+        let id: MessageId = hands.mint(live.header.id.vshard(), Ids::message)?;
+        let sender = live.sender(side);
+        let created_at = hands.now;
+        let seq = conversation::append(&mut live.header, side, created_at);
+        let message =
+            Message { id, conversation: live.header.id, seq, sender, body: draft.body, created_at, read_at: None };
+        if let Some(client_msg_id) = draft.client_msg_id.clone() {
+            let sent = Sent { message: id, conversation: live.header.id, seq, created_at };
+            live.dedup.remember(sender, client_msg_id, sent);
+        }
+        let scene = live.scene();
+        let write = Write::Append {
+            conversation: live.header.clone(),
+            opens: std::mem::take(&mut live.fresh),
+            message: message.clone(),
+            client_msg_id: draft.client_msg_id,
+        };
+        live.writes.push_back(Then::Sent { message, scene, waiting: vec![origin], except: origin });
+        hands.write(After::Conversation(live.header.id), write);
+        Ok(())
+    }
+
+    fn mark_read(
+        &mut self,
+        hands: &mut Hands,
+        origin: Origin,
+        actor: &Actor,
+        messages: Vec<MessageId>,
+        of: Side,
+    ) -> Result<(), Refusal> {
+        let live = self.live();
+        if live.side_of(actor)? == of {
+            return Err(Refusal::Forbidden);
+        }
+        let at = hands.now;
+        conversation::mark_read(&mut live.header, of, at);
+        live.writes.push_back(Then::Read { origin, scene: live.scene(), of, at });
+        let write = Write::MarkRead { conversation: live.header.clone(), messages, of, at };
+        hands.write(After::Conversation(live.header.id), write);
+        Ok(())
+    }
+
+    fn end(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor) -> Result<(), Refusal> {
+        let live = self.live();
+        let by = live.side_of(actor)?;
+        if live.header.state == State::Closed {
+            let answer = Answer::Ended(live.header.id);
+            live.writes.push_back(Then::Barrier { origin, answer });
+            self.settle(hands);
+            return Ok(());
+        }
+        let at = hands.now;
+        conversation::close(&mut live.header, at);
+        live.writes.push_back(Then::Ended { origin, scene: live.scene(), by, at });
+        let opens = std::mem::take(&mut live.fresh);
+        let write = Write::SaveConversation { conversation: live.header.clone(), opens };
+        hands.write(After::Conversation(live.header.id), write);
+        Ok(())
+    }
+
+    fn typing(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor) -> Result<(), Refusal> {
+        let live = self.live();
+        let by = live.side_of(actor)?;
+        conversation::takes_messages(live.header.state)?;
+        let scene = live.scene();
+        let other = other_party(&scene, by);
+        let event = Arc::new(Event::Typing { scene, by, at: hands.now });
+        if let Some(other) = other {
+            hands.deliver(&other, &event, None);
+        }
+        hands.answer(origin, Ok(Answer::Typing));
+        Ok(())
+    }
+
+    /// The desk has placed a new conversation: its first write.
+    pub(super) fn placed(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
+        self.held = false;
+        if agent.is_some() {
+            return self.assigned(hands, agent);
+        }
+        let live = self.live();
+        live.fresh = false;
+        live.writes.push_back(Then::Saved);
+        let write = Write::SaveConversation { conversation: live.header.clone(), opens: true };
+        hands.write(After::Conversation(live.header.id), write);
+    }
+
+    /// The desk has given the conversation to an agent, or taken it from one. What follows waits until a
+    /// new agent has what it did not read.
+    fn assigned(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
+        let live = self.live();
+        if !live.header.is_open() || live.header.agent == agent {
+            return;
+        }
+        let at = hands.now;
+        let opens = std::mem::take(&mut live.fresh);
+        let backlog = match agent {
+            Some(agent) => {
+                conversation::assign(&mut live.header, agent, at);
+                let backlog = live.header.agent_unread > 0;
+                live.writes.push_back(Then::Assigned { scene: live.scene(), at, backlog });
+                backlog
+            }
+            None => {
+                conversation::unassign(&mut live.header, at);
+                live.writes.push_back(Then::Saved);
+                false
+            }
+        };
+        let write = Write::SaveConversation { conversation: live.header.clone(), opens };
+        hands.write(After::Conversation(live.header.id), write);
+        self.held |= backlog;
+    }
+
+    /// Gives out the answers that no write stands before.
+    pub(super) fn settle(&mut self, hands: &mut Hands) {
+        let live = self.live();
+        while let Some(Then::Barrier { .. }) = live.writes.front() {
+            let Some(Then::Barrier { origin, answer }) = live.writes.pop_front() else {
+                return;
+            };
+            hands.answer(origin, Ok(answer));
+        }
+    }
+}
+
+/// The party on the other side, if there is one.
+pub(super) fn other_party(scene: &Scene, side: Side) -> Option<Party> {
+    match side {
+        Side::Customer => scene.agent.map(Party::Agent),
+        Side::Agent => Some(scene.customer.clone()),
+    }
+}
+
+/// The client message id of a send.
+pub(super) fn client_msg_id(command: &Command) -> Option<&ClientMsgId> {
+    match command {
+        Command::Send { draft, .. } => draft.client_msg_id.as_ref(),
+        _ => None,
+    }
+}
+
+/// What a peer hears that names a conversation which is not there.
+pub(super) const NO_CONVERSATION: Refusal = Refusal::NotFound(Noun::Conversation);

@@ -1,0 +1,245 @@
+//! What follows when storage has done what it was asked.
+
+use std::sync::Arc;
+
+use switchboard_protocol::model::{
+    AgentId, Answer, ConversationId, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent, Seq, Side,
+    Timestamp, VisitorId, Written, limits,
+};
+
+use super::hands::Hands;
+use super::pair::Visitor;
+use super::request::NO_CONVERSATION;
+use super::{Core, Job, Slot};
+use crate::conversation::{self, Live};
+use crate::{DeskAsk, Origin, Outcome};
+
+/// What follows a storage operation.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// A write of a conversation: the first of its `writes`.
+    Conversation(ConversationId),
+    /// A conversation was read that requests wait for.
+    Loaded(ConversationId),
+    /// A client message id was looked up; the send waits first in line.
+    LookedUp(ConversationId),
+    /// What a new agent has not read was read.
+    Backlog { conversation: ConversationId, agent: AgentId, scene: Box<Scene> },
+    /// A page of a history.
+    History(Origin),
+    /// The seq of a message was looked up, to page on after it.
+    SeqOf { origin: Origin, conversation: ConversationId, limit: u32, newest: Seq },
+    /// A stretch for a resuming peer.
+    Sync { origin: Origin, next_seq: Seq, complete: bool },
+    /// Who a visitor is.
+    Visitor(VisitorId),
+    /// Whether a visitor's send is a retry from before the end.
+    VisitorLookedUp(VisitorId),
+    /// An agent's record is stored: answer who asked for it.
+    Agent { origin: Origin, answer: Box<Answer> },
+    /// An agent's record is stored that nobody asked for.
+    AgentSaved,
+    /// Ids are leased.
+    Leased,
+}
+
+impl Core {
+    /// Goes on where storage was waited for.
+    pub(super) fn stored(&mut self, ticket: u32, outcome: Outcome) {
+        match self.hands.redeem(ticket) {
+            Then::Conversation(id) => self.written(id, outcome),
+            Then::Loaded(id) => self.loaded(id, outcome),
+            Then::LookedUp(id) => self.looked_up(id, outcome),
+            Then::Backlog { conversation, agent, scene } => self.caught_up(conversation, agent, &scene, outcome),
+            Then::History(origin) => {
+                let result = history(outcome).map(Answer::History);
+                self.hands.answer(origin, result);
+            }
+            Then::SeqOf { origin, conversation, limit, newest } => {
+                self.seq_known(origin, conversation, limit, newest, outcome);
+            }
+            Then::Sync { origin, next_seq, complete } => {
+                let result = history(outcome).map(|messages| Answer::Synced { messages, next_seq, complete });
+                self.hands.answer(origin, result);
+            }
+            Then::Visitor(visitor) => {
+                let known = match outcome {
+                    Outcome::Found(Found::Customer { number, conversations }) => {
+                        Some(Visitor { number, conversations })
+                    }
+                    Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => None,
+                };
+                self.visitor_known(&visitor, known);
+            }
+            Then::VisitorLookedUp(visitor) => {
+                let seen = match outcome {
+                    Outcome::Found(Found::Sent(sent)) => sent.map(|sent| Ok(Answer::Sent(sent))),
+                    Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Some(Err(UNAVAILABLE)),
+                };
+                self.visitor_looked_up(&visitor, seen);
+            }
+            Then::Agent { origin, answer } => self.hands.answer(origin, Ok(*answer)),
+            Then::AgentSaved => {}
+            Then::Leased => {
+                if let Outcome::Written(Written::Leased(blocks)) = outcome {
+                    for (vshard, block) in blocks {
+                        self.hands.ids.lease(vshard, block);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A write of a conversation is durable: whoever waited hears of it.
+    fn written(&mut self, id: ConversationId, outcome: Outcome) {
+        let slot = self.conversations.get_mut(&id).expect("a conversation with writes under way is not forgotten");
+        let Outcome::Written(written) = outcome else { unreachable!("a write is answered as written, or never") };
+        slot.written(&mut self.hands, written);
+        self.run(id);
+    }
+
+    fn loaded(&mut self, id: ConversationId, outcome: Outcome) {
+        let refusal = match outcome {
+            Outcome::Found(Found::Conversation(Some(header))) => {
+                let slot = self.conversations.get_mut(&id).expect("a held slot is not forgotten");
+                slot.live = Some(Live::stored(*header));
+                slot.held = false;
+                return self.run(id);
+            }
+            Outcome::Found(Found::Conversation(None)) => NO_CONVERSATION,
+            Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => UNAVAILABLE,
+        };
+        let slot = self.conversations.remove(&id).expect("a held slot is not forgotten");
+        for job in slot.waiting {
+            match job {
+                Job::Request { request, .. } => self.hands.answer(request.origin, Err(refusal.clone())),
+                Job::Tell(_) => {}
+            }
+        }
+    }
+
+    fn looked_up(&mut self, id: ConversationId, outcome: Outcome) {
+        let slot = self.conversations.get_mut(&id).expect("a held slot is not forgotten");
+        slot.held = false;
+        let answer = match outcome {
+            Outcome::Found(Found::Sent(None)) => None,
+            Outcome::Found(Found::Sent(Some(sent))) => Some(Ok(Answer::Sent(sent))),
+            Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Some(Err(UNAVAILABLE)),
+        };
+        if let Some(result) = answer
+            && let Some(Job::Request { request, .. }) = slot.waiting.pop_front()
+        {
+            self.hands.answer(request.origin, result);
+        }
+        self.run(id);
+    }
+
+    /// A new agent is told what it has not read, before anything newer.
+    fn caught_up(&mut self, id: ConversationId, agent: AgentId, scene: &Scene, outcome: Outcome) {
+        for message in history(outcome).unwrap_or_default() {
+            if message.sender.side == Side::Customer && message.read_at.is_none() {
+                let event = Arc::new(Event::Message { scene: scene.clone(), message });
+                self.hands.deliver(&Party::Agent(agent), &event, None);
+            }
+        }
+        if let Some(slot) = self.conversations.get_mut(&id) {
+            slot.held = false;
+        }
+        self.run(id);
+    }
+
+    fn seq_known(&mut self, origin: Origin, conversation: ConversationId, limit: u32, newest: Seq, outcome: Outcome) {
+        let seq = match outcome {
+            Outcome::Found(Found::Seq(Some(seq))) => seq,
+            Outcome::Found(Found::Seq(None)) => {
+                return self.hands.answer(origin, Err(Refusal::NotFound(Noun::Message)));
+            }
+            Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => {
+                return self.hands.answer(origin, Err(UNAVAILABLE));
+            }
+        };
+        let to = Seq::new(newest.get().min(seq.get() + u64::from(limit)));
+        if seq >= to {
+            return self.hands.answer(origin, Ok(Answer::History(Vec::new())));
+        }
+        self.hands.read(Then::History(origin), Read::History { conversation, from: seq.next(), to });
+    }
+}
+
+impl Slot {
+    fn written(&mut self, hands: &mut Hands, written: Written) {
+        let live = self.live.as_mut().expect("what was written is loaded");
+        let then = live.writes.pop_front().expect("each write has what follows it");
+        match then {
+            conversation::Then::Sent { message, scene, waiting, except } => {
+                live.durable_seq = message.seq;
+                sent(hands, message, scene, waiting, except);
+            }
+            conversation::Then::Assigned { scene, at, backlog } => {
+                let agent = scene.agent.expect("an assignment has an agent");
+                let event = Arc::new(Event::Assigned { scene: scene.clone(), at });
+                hands.deliver(&scene.customer, &event, None);
+                hands.deliver(&Party::Agent(agent), &event, None);
+                if backlog {
+                    let (conversation, to) = (live.header.id, live.durable_seq);
+                    let from = Seq::new(to.get().saturating_sub(limits::BACKLOG_MAX_MESSAGES) + 1);
+                    let then = Then::Backlog { conversation, agent, scene: Box::new(scene) };
+                    hands.read(then, Read::History { conversation, from, to });
+                }
+            }
+            conversation::Then::Saved => {}
+            conversation::Then::Read { origin, scene, of, at } => read(hands, written, origin, scene, of, at),
+            conversation::Then::Ended { origin, scene, by, at } => {
+                hands.answer(origin, Ok(Answer::Ended(scene.conversation)));
+                hands.ask_desk(DeskAsk::Released(scene.conversation));
+                tell_both(hands, Event::Ended { scene, by, at }, origin);
+            }
+            conversation::Then::Barrier { .. } => unreachable!("barriers are settled as they come first"),
+        }
+        self.settle(hands);
+    }
+}
+
+fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin) {
+    let sent = Sent {
+        message: message.id,
+        conversation: message.conversation,
+        seq: message.seq,
+        created_at: message.created_at,
+    };
+    for origin in waiting {
+        hands.answer(origin, Ok(Answer::Sent(sent)));
+    }
+    tell_both(hands, Event::Message { scene, message }, except);
+}
+
+fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: Side, at: Timestamp) {
+    let messages = match written {
+        Written::Marked(messages) => messages,
+        Written::Durable | Written::Leased(_) => Vec::new(),
+    };
+    let changed = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    hands.answer(origin, Ok(Answer::Read { changed }));
+    if changed > 0 {
+        tell_both(hands, Event::Read { scene, of, messages, at }, origin);
+    }
+}
+
+/// Tells all devices of both sides, but for the connection that gets the answer instead.
+fn tell_both(hands: &mut Hands, event: Event, except: Origin) {
+    let (customer, agent) = (event.scene().customer.clone(), event.scene().agent);
+    let event = Arc::new(event);
+    hands.deliver(&customer, &event, Some(except));
+    if let Some(agent) = agent {
+        hands.deliver(&Party::Agent(agent), &event, Some(except));
+    }
+}
+
+fn history(outcome: Outcome) -> Result<Vec<Message>, Refusal> {
+    match outcome {
+        Outcome::Found(Found::History(messages)) => Ok(messages),
+        Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Err(UNAVAILABLE),
+    }
+}
+
+const UNAVAILABLE: Refusal = Refusal::Busy("storage is unavailable");

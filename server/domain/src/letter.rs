@@ -1,0 +1,96 @@
+//! What one core writes to another: the pure part of the mail. One closed enum; local letters take the
+//! same way without leaving the core.
+
+use std::sync::Arc;
+
+use switchboard_protocol::model::{
+    AgentChange, AgentId, AgentProfile, Answer, ConversationId, Event, Group, Party, Refusal, Timestamp,
+};
+
+use crate::{ConnectionId, Origin, Request, ShardId};
+
+/// A letter.
+#[derive(Clone, Debug)]
+pub enum Letter {
+    /// A request on its way to whoever owns what it is about.
+    Request(Box<Request>),
+    /// The answer on its way back.
+    Answer {
+        /// The request's origin.
+        origin: Origin,
+        /// What it is told.
+        result: Box<Result<Answer, Refusal>>,
+    },
+    /// Tell all devices of a party.
+    Deliver {
+        /// Whose.
+        party: Party,
+        /// What.
+        event: Arc<Event>,
+        /// But not this connection, which gets the answer instead.
+        except: Option<(ShardId, ConnectionId)>,
+    },
+    /// Somebody asks the desk.
+    ToDesk(DeskAsk),
+    /// The desk tells a conversation's owner.
+    FromDesk(DeskTell),
+    /// The desk tells every shard about an agent: new, or changed.
+    AgentKnown(Arc<AgentProfile>),
+    /// The desk tells every shard that an agent was deleted.
+    AgentDeleted(AgentId),
+}
+
+/// What the desk is asked.
+#[derive(Clone, Debug)]
+pub enum DeskAsk {
+    /// Find an agent for a new conversation; answered by `DeskTell::Placed`.
+    Place {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Whose agents may have it.
+        group: Group,
+        /// The agent the visitor asked for.
+        named: Option<AgentId>,
+        /// Since when it waits.
+        queued_at: Timestamp,
+    },
+    /// A conversation is closed: its slot, or its place in the queue, is free.
+    Released(ConversationId),
+    /// The first device of an agent is here.
+    AgentUp {
+        /// Which agent.
+        agent: AgentId,
+        /// What its token claims; used if the agent is not known.
+        claims: Option<Box<AgentChange>>,
+    },
+    /// The last device of an agent is gone.
+    AgentDown(AgentId),
+}
+
+/// What the desk tells a conversation's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeskTell {
+    /// The answer to `DeskAsk::Place`: the agent, or nobody yet.
+    Placed {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who has it.
+        agent: Option<AgentId>,
+    },
+    /// It changed later: another agent, or none any more (back to the head of the queue).
+    Assigned {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who has it.
+        agent: Option<AgentId>,
+    },
+}
+
+impl DeskTell {
+    /// The conversation meant.
+    pub const fn conversation(&self) -> ConversationId {
+        match self {
+            Self::Placed { conversation, .. } | Self::Assigned { conversation, .. } => *conversation,
+        }
+    }
+}
