@@ -116,3 +116,16 @@ pub const STORE_READER_THREADS: usize = 2;
 pub const STORE_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// All journals of the embedded engine: bounds what a restart after a kill replays.
 pub const STORE_JOURNALS_MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
+pub const READ_BUFFER_BYTES: usize = 128 * 1024;
+/// Connections accepted in one turn.
+pub const ACCEPT_BATCH_CONNECTIONS: usize = 256;
+/// Unanswered requests of one connection; past it its input waits.
+pub const CONNECTION_INFLIGHT_MAX_REQUESTS: u16 = 256;
+/// How long a closed peer may take to end its half of the connection.
+pub const CLOSE_TIMEOUT_MS: u64 = 2_000;
+/// Buffers gathered into one send.
+pub const SEND_MAX_SEGMENTS: usize = 64;
+
+const _: () = assert!(READ_BUFFER_BYTES > MESSAGE_MAX_BYTES + 14, "a whole message is parsed in place");

@@ -1,0 +1,122 @@
+//! Keys of the embedded engine: big-endian, so that ranges scan in order, and prefix-free. Must not know
+//! values. A key's layout is as permanent as a record's.
+//!
+//! | keyspace | key | value |
+//! | --- | --- | --- |
+//! | messages | conversation, seq | message |
+//! | lookups | `m`, message | its place |
+//! | lookups | `d`, conversation, side, sender's number, client_msg_id | what was sent |
+//! | conversations | `h`, conversation | header |
+//! | conversations | `o`, conversation | nothing: it is open |
+//! | conversations | `c`, party | customer |
+//! | conversations | `n`, party, conversation | nothing: it is the customer's |
+//! | directory | `a`, agent | agent or its tombstone |
+//! | directory | `l`, vshard | the next counter to lease |
+
+use switchboard_protocol::model::{AgentId, ClientMsgId, ConversationId, MessageId, Party, Sender, Seq, Side, VShard};
+
+use crate::StoreError;
+
+pub(super) const HEADER: u8 = b'h';
+pub(super) const OPEN: u8 = b'o';
+pub(super) const PLACE: u8 = b'm';
+pub(super) const AGENT: u8 = b'a';
+
+/// The key of an integer in the table of a letter.
+pub(super) fn of_integer(table: u8, integer: u64) -> [u8; 9] {
+    let mut key = [table; 9];
+    key[1..].copy_from_slice(&integer.to_be_bytes());
+    key
+}
+
+pub(super) fn header(id: ConversationId) -> [u8; 9] {
+    of_integer(HEADER, id.get())
+}
+
+pub(super) fn open(id: ConversationId) -> [u8; 9] {
+    of_integer(OPEN, id.get())
+}
+
+pub(super) fn place(id: MessageId) -> [u8; 9] {
+    of_integer(PLACE, id.get())
+}
+
+pub(super) fn agent(id: AgentId) -> [u8; 9] {
+    of_integer(AGENT, id.get())
+}
+
+pub(super) fn lease(vshard: VShard) -> [u8; 3] {
+    let [high, low] = vshard.index().to_be_bytes();
+    [b'l', high, low]
+}
+
+pub(super) fn message(conversation: ConversationId, seq: Seq) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&conversation.get().to_be_bytes());
+    key[8..].copy_from_slice(&seq.get().to_be_bytes());
+    key
+}
+
+pub(super) fn sent(conversation: ConversationId, sender: Sender, client_msg_id: &ClientMsgId) -> Vec<u8> {
+    let text = client_msg_id.as_str().as_bytes();
+    let mut key = Vec::with_capacity(18 + text.len());
+    key.push(b'd');
+    key.extend_from_slice(&conversation.get().to_be_bytes());
+    key.push(match sender.side {
+        Side::Customer => b'c',
+        Side::Agent => b'a',
+    });
+    key.extend_from_slice(&sender.number.to_be_bytes());
+    key.extend_from_slice(text);
+    key
+}
+
+pub(super) fn customer(party: &Party) -> Vec<u8> {
+    of_party(b'c', party)
+}
+
+/// The key of a customer's conversation; without the last 8 bytes the prefix of all of them.
+pub(super) fn customers_conversation(party: &Party, id: ConversationId) -> Vec<u8> {
+    let mut key = customers_conversations(party);
+    key.extend_from_slice(&id.get().to_be_bytes());
+    key
+}
+
+/// The prefix of a customer's conversations.
+pub(super) fn customers_conversations(party: &Party) -> Vec<u8> {
+    of_party(b'n', party)
+}
+
+/// A visitor's text is preceded by its length, so that no party's key is the beginning of another's.
+fn of_party(table: u8, party: &Party) -> Vec<u8> {
+    let mut key = Vec::with_capacity(32);
+    key.push(table);
+    match party {
+        Party::User(id) => {
+            key.push(b'u');
+            key.extend_from_slice(&id.get().to_be_bytes());
+        }
+        Party::Visitor(id) => {
+            let text = id.as_str().as_bytes();
+            key.push(b'v');
+            key.extend_from_slice(&(text.len() as u16).to_be_bytes());
+            key.extend_from_slice(text);
+        }
+        Party::Agent(id) => {
+            key.push(b'a');
+            key.extend_from_slice(&id.get().to_be_bytes());
+        }
+    }
+    key
+}
+
+/// The integer in the last 8 bytes of a key.
+pub(super) fn last_integer(key: &[u8]) -> Result<u64, StoreError> {
+    let bytes = key.last_chunk().ok_or_else(|| StoreError::corrupt("a key is too short"))?;
+    Ok(u64::from_be_bytes(*bytes))
+}
+
+/// The conversation in the last 8 bytes of a key.
+pub(super) fn last_conversation(key: &[u8]) -> Result<ConversationId, StoreError> {
+    ConversationId::from_wire(last_integer(key)?).map_err(|_| StoreError::corrupt("a key names no conversation"))
+}

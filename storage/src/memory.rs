@@ -1,0 +1,236 @@
+//! The reference: what every engine must do, in plain maps; and an engine around it with slow and failing
+//! moments for tests. Must not know disks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use switchboard_protocol::model::limits::{ID_LEASE_BLOCK_IDS, PAGE_MAX};
+use switchboard_protocol::model::{
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Message, MessageId, Party,
+    Read, Sender, Sent, Seq, Side, Timestamp, VShard, Write, Written,
+};
+
+use crate::{Engine, Outcome, StoreError};
+
+type DedupKey = (ConversationId, Side, u64, ClientMsgId);
+
+/// Everything stored, with the meaning of each operation; no thread, no clock, no failure. The simulator
+/// uses it directly.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    conversations: BTreeMap<ConversationId, Conversation>,
+    open: BTreeSet<ConversationId>,
+    customers: BTreeMap<Party, Customer>,
+    messages: BTreeMap<(ConversationId, Seq), Message>,
+    places: HashMap<MessageId, (ConversationId, Seq)>,
+    sent: HashMap<DedupKey, Sent>,
+    agents: BTreeMap<AgentId, Option<AgentProfile>>,
+    leased: BTreeMap<VShard, u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Customer {
+    number: CustomerNumber,
+    conversations: BTreeSet<ConversationId>,
+}
+
+impl Tables {
+    /// Applies a write.
+    pub fn apply(&mut self, write: &Write) -> Written {
+        match write {
+            Write::Append { conversation, opens, message, client_msg_id } => {
+                self.save(conversation, *opens);
+                self.append(message, client_msg_id.as_ref());
+            }
+            Write::SaveConversation { conversation, opens } => self.save(conversation, *opens),
+            Write::MarkRead { conversation, messages, of, at } => {
+                self.save(conversation, false);
+                return Written::Marked(self.mark_read(conversation.id, messages, *of, *at));
+            }
+            Write::SaveAgent(profile) => {
+                self.agents.insert(profile.id, Some(profile.clone()));
+            }
+            Write::DeleteAgent(id) => {
+                self.agents.insert(*id, None);
+            }
+            Write::LeaseIds(vshards) => {
+                return Written::Leased(vshards.iter().map(|vshard| (*vshard, self.lease(*vshard))).collect());
+            }
+        }
+        Written::Durable
+    }
+
+    /// Answers a read.
+    pub fn answer(&self, read: &Read) -> Found {
+        match read {
+            Read::Conversation(id) => Found::Conversation(self.conversations.get(id).cloned().map(Box::new)),
+            Read::History { conversation, from, to } => Found::History(self.history(*conversation, *from, *to)),
+            Read::SeqOf { conversation, message } => {
+                let place = self.places.get(message).filter(|(of, _)| of == conversation);
+                Found::Seq(place.map(|(_, seq)| *seq))
+            }
+            Read::Sent { conversation, sender, client_msg_id } => {
+                Found::Sent(self.sent.get(&dedup_key(*conversation, *sender, client_msg_id)).copied())
+            }
+            Read::Customer { party, newest } => {
+                let customer = self.customers.get(party);
+                let ids = customer.iter().flat_map(|customer| customer.conversations.iter().rev());
+                Found::Customer {
+                    number: customer.map(|customer| customer.number),
+                    conversations: self.headers(ids.take(*newest as usize)),
+                }
+            }
+            Read::OpenConversations { after, limit } => {
+                let ids = self.open.iter().filter(|id| Some(**id) > *after);
+                Found::OpenConversations(self.headers(ids.take(*limit as usize)))
+            }
+            Read::Agents { after, limit } => {
+                let page = self.agents.iter().filter(|(id, _)| Some(**id) > *after).take(*limit as usize);
+                Found::Agents(page.map(|(id, profile)| (*id, profile.clone())).collect())
+            }
+        }
+    }
+
+    fn save(&mut self, conversation: &Conversation, opens: bool) {
+        let id = conversation.id;
+        if !conversation.is_open() {
+            self.open.remove(&id);
+        } else if opens {
+            self.open.insert(id);
+        }
+        if opens {
+            let number = conversation.customer_number;
+            let customer = self
+                .customers
+                .entry(conversation.customer.clone())
+                .or_insert_with(|| Customer { number, conversations: BTreeSet::new() });
+            customer.number = number;
+            customer.conversations.insert(id);
+        }
+        self.conversations.insert(id, conversation.clone());
+    }
+
+    fn append(&mut self, message: &Message, client_msg_id: Option<&ClientMsgId>) {
+        if let Some(client_msg_id) = client_msg_id {
+            let sent = Sent {
+                message: message.id,
+                conversation: message.conversation,
+                seq: message.seq,
+                created_at: message.created_at,
+            };
+            self.sent.insert(dedup_key(message.conversation, message.sender, client_msg_id), sent);
+        }
+        self.places.insert(message.id, (message.conversation, message.seq));
+        self.messages.insert((message.conversation, message.seq), message.clone());
+    }
+
+    fn mark_read(&mut self, id: ConversationId, messages: &[MessageId], of: Side, at: Timestamp) -> Vec<MessageId> {
+        let mut marked = Vec::new();
+        for message in messages {
+            let Some(place) = self.places.get(message).filter(|(of, _)| *of == id) else { continue };
+            let message = self.messages.get_mut(place).expect("a place names a message");
+            if message.sender.side == of && message.read_at.is_none() {
+                message.read_at = Some(at);
+                marked.push(message.id);
+            }
+        }
+        marked.sort_unstable();
+        marked
+    }
+
+    fn lease(&mut self, vshard: VShard) -> Range<u64> {
+        let next = self.leased.entry(vshard).or_insert(1);
+        let first = *next;
+        *next += ID_LEASE_BLOCK_IDS;
+        first..*next
+    }
+
+    fn history(&self, id: ConversationId, from: Seq, to: Seq) -> Vec<Message> {
+        if from > to {
+            return Vec::new();
+        }
+        let page = self.messages.range((id, from)..=(id, to)).take(PAGE_MAX as usize);
+        page.map(|(_, message)| message.clone()).collect()
+    }
+
+    fn headers<'a>(&self, ids: impl Iterator<Item = &'a ConversationId>) -> Vec<Conversation> {
+        ids.map(|id| self.conversations.get(id).expect("an index names a header").clone()).collect()
+    }
+}
+
+fn dedup_key(conversation: ConversationId, sender: Sender, client_msg_id: &ClientMsgId) -> DedupKey {
+    (conversation, sender.side, sender.number, client_msg_id.clone())
+}
+
+/// Slow and failing moments, the same for the same seed. None by default.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Chooses the delays.
+    pub seed: u64,
+    /// How long a commit takes; an empty range is no delay.
+    pub commit_delay: Range<Duration>,
+    /// How long a read takes; an empty range is no delay.
+    pub read_delay: Range<Duration>,
+    /// The group that would make more writes than this fails as a whole, as a failed sync does.
+    pub fail_after_writes: Option<u64>,
+}
+
+/// [`Tables`] as an engine, with [`Faults`].
+#[derive(Debug)]
+pub struct Memory {
+    tables: RwLock<Tables>,
+    faults: Faults,
+    state: Mutex<FaultState>,
+}
+
+#[derive(Debug)]
+struct FaultState {
+    random: u64,
+    writes: u64,
+}
+
+impl Memory {
+    /// An empty engine.
+    pub fn new(faults: Faults) -> Self {
+        let state = FaultState { random: faults.seed, writes: 0 };
+        Self { tables: RwLock::default(), faults, state: Mutex::new(state) }
+    }
+
+    fn delay(&self, range: &Range<Duration>) {
+        let Some(span) = range.end.checked_sub(range.start).filter(|span| !span.is_zero()) else { return };
+        let random = split_mix_64(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).random);
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        std::thread::sleep(range.start + Duration::from_nanos(random % nanos));
+    }
+}
+
+impl Engine for Memory {
+    fn commit(&self, writes: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+        self.delay(&self.faults.commit_delay);
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.writes += writes.len() as u64;
+            if self.faults.fail_after_writes.is_some_and(|limit| state.writes > limit) {
+                return Err(StoreError::Engine("a fault was asked for".into()));
+            }
+        }
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(writes.iter().map(|write| Ok(tables.apply(write))).collect())
+    }
+
+    fn read(&self, read: &Read) -> Result<Found, StoreError> {
+        self.delay(&self.faults.read_delay);
+        Ok(self.tables.read().unwrap_or_else(PoisonError::into_inner).answer(read))
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): repeatable delays need no better random source.
+pub(crate) fn split_mix_64(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

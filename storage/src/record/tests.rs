@@ -1,0 +1,134 @@
+//! Old records open and today's program writes them byte for byte (`storage/golden/`); damaged ones are
+//! told, never a panic. Must not know engines.
+
+use switchboard_protocol::model::{BodyKind, State};
+
+use super::*;
+use crate::conformance::samples;
+
+const GOLDEN_V1: &str = include_str!("../../golden/v1.txt");
+
+fn samples_v1() -> Vec<(&'static str, Message, Conversation, Option<AgentProfile>)> {
+    let mut rich = samples::conversation(7, samples::visitor("访客_1"));
+    rich.named = AgentId::new(5).ok();
+    rich.agent = AgentId::new(6).ok();
+    rich.group = Group::new("售后").unwrap();
+    rich.state = State::Active;
+    rich.last_seq = Seq::new(3);
+    rich.last_message_at = Some(Timestamp::from_millis(1_700_000_000_003));
+    (rich.customer_unread, rich.agent_unread, rich.returned) = (1, 2, true);
+    let mut file = samples::message(&rich, 41, 3, Side::Agent);
+    file.body =
+        Body { kind: BodyKind::File, content: String::new(), file_url: Some("https://example.com/报价.pdf".into()) };
+    file.read_at = Some(Timestamp::from_millis(1_700_000_000_009));
+    let mut agent = samples::agent(6);
+    agent.avatar = Some("https://example.com/6.png".into());
+    agent.groups.push(Group::new("售后").unwrap());
+    agent.skills = vec!["english".into(), "退款".into()];
+    (agent.accept, agent.status) = (Some(Accept::Manual), Some(AgentStatus::Away));
+
+    let plain = samples::conversation(8, samples::user(100));
+    let text = samples::message(&plain, 42, 1, Side::Customer);
+    vec![
+        ("rich", file, rich, Some(agent)),
+        ("plain", text, plain, Some(samples::agent(9))),
+        (
+            "gone",
+            samples::message(&samples::conversation(9, samples::user(1)), 43, 9, Side::Customer),
+            samples::conversation(9, samples::user(1)),
+            None,
+        ),
+    ]
+}
+
+fn today() -> String {
+    let mut lines = String::new();
+    let mut bytes = Vec::new();
+    let mut line = |kind: &str, name: &str, fill: &dyn Fn(&mut Vec<u8>)| {
+        fill(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push_str(&format!("{kind} {name} {hex}\n"));
+    };
+    for (name, message, conversation, agent) in &samples_v1() {
+        line("message", name, &|out| write_message(message, out));
+        line("conversation", name, &|out| write_conversation(conversation, out));
+        line("place", name, &|out| write_place(conversation.id, message.seq, out));
+        line("sent", name, &|out| write_sent(message, out));
+        line("customer", name, &|out| write_customer(conversation.customer_number, out));
+        line("agent", name, &|out| write_agent(agent.as_ref(), out));
+        line("lease", name, &|out| write_lease(message.id.get(), out));
+    }
+    lines
+}
+
+#[test]
+fn todays_program_writes_the_golden_bytes() {
+    let today = today();
+    for (written, golden) in today.lines().zip(GOLDEN_V1.lines()) {
+        assert_eq!(written, golden, "a stored shape changed: make it a new version instead");
+    }
+    assert_eq!(today, GOLDEN_V1, "all of today's records:\n{today}");
+}
+
+#[test]
+fn golden_records_of_version_1_still_open() {
+    let samples = samples_v1();
+    for line in GOLDEN_V1.lines() {
+        let mut words = line.split(' ');
+        let (kind, name, hex) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        let bytes = from_hex(hex);
+        let (_, message, conversation, agent) = samples.iter().find(|sample| sample.0 == name).unwrap();
+        match kind {
+            "message" => assert_eq!(&read_message(conversation.id, message.seq, &bytes).unwrap(), message),
+            "conversation" => assert_eq!(&read_conversation(conversation.id, &bytes).unwrap(), conversation),
+            "place" => assert_eq!(read_place(&bytes).unwrap(), (conversation.id, message.seq)),
+            "sent" => assert_eq!(read_sent(conversation.id, &bytes).unwrap(), samples::sent(message)),
+            "customer" => assert_eq!(read_customer(&bytes).unwrap(), conversation.customer_number),
+            "agent" => assert_eq!(
+                &read_agent(AgentId::new(if name == "rich" { 6 } else { 9 }).unwrap(), &bytes).unwrap(),
+                agent
+            ),
+            "lease" => assert_eq!(read_lease(&bytes).unwrap(), message.id.get()),
+            other => panic!("no such kind of record: {other}"),
+        }
+    }
+    assert_eq!(GOLDEN_V1.lines().count(), 21);
+}
+
+#[test]
+fn a_version_from_the_future_is_told() {
+    let error = read_lease(&[VERSION + 1, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+    assert_eq!(error.to_string(), "stored data is damaged: a lease of ids has version 2, this program knows up to 1");
+}
+
+/// Whatever a disk does to a record, reading it ends in a value or in `Corrupt`.
+#[test]
+fn damaged_records_never_panic() {
+    let mut random = 7;
+    for line in GOLDEN_V1.lines() {
+        let golden = from_hex(line.rsplit(' ').next().unwrap());
+        for _ in 0..300 {
+            let mut bytes = golden.clone();
+            let at = crate::memory::split_mix_64(&mut random) as usize % bytes.len();
+            bytes[at] ^= crate::memory::split_mix_64(&mut random) as u8;
+            if crate::memory::split_mix_64(&mut random).is_multiple_of(4) {
+                bytes.truncate(at);
+            }
+            let id = ConversationId::from_wire(1).unwrap();
+            let _ = read_message(id, Seq::new(1), &bytes);
+            let _ = read_conversation(id, &bytes);
+            let _ = read_place(&bytes);
+            let _ = read_sent(id, &bytes);
+            let _ = read_customer(&bytes);
+            let _ = read_agent(AgentId::new(1).unwrap(), &bytes);
+            let _ = read_lease(&bytes);
+        }
+    }
+    assert!(matches!(read_lease(&[]), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(read_lease(&[VERSION, 1]), Err(StoreError::Corrupt { .. })));
+}
+
+fn from_hex(hex: &str) -> Vec<u8> {
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
+}

@@ -1,0 +1,33 @@
+//! One suite, every engine. Must not know what the suite checks.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use switchboard_storage::{Faults, conformance, open_embedded, open_memory};
+
+#[test]
+fn memory() {
+    conformance::run(&|completions| open_memory(Faults::default(), completions).unwrap());
+}
+
+#[test]
+fn slow_memory() {
+    let faults = Faults {
+        seed: 1,
+        commit_delay: Duration::ZERO..Duration::from_micros(300),
+        read_delay: Duration::ZERO..Duration::from_micros(100),
+        ..Faults::default()
+    };
+    conformance::run(&|completions| open_memory(faults.clone(), completions).unwrap());
+}
+
+#[test]
+fn embedded() {
+    let dirs = RefCell::new(Vec::new());
+    conformance::run(&|completions| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_embedded(dir.path(), completions).unwrap();
+        dirs.borrow_mut().push(dir);
+        store
+    });
+}

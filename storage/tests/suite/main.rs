@@ -1,0 +1,5 @@
+//! The conformance suite over each engine, and what only tests of one part can show. Must not know the server.
+
+mod conformance;
+mod embedded;
+mod threaded;
