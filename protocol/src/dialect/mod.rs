@@ -1,1 +1,261 @@
-//! placeholder
+//! The wire dialects: one trait, one table, and a folder of one shape for each
+//! (`wire`, `decode`, `encode`, `session`, `client`, `fixtures`, `tests`).
+//!
+//! A dialect turns payloads into [`Command`]s and [`Answer`]s, [`Refusal`]s and [`Event`]s into payloads.
+//! It must not know frames, sockets, clocks, or who is listening: what it encodes is the same for every
+//! listener of the same dialect, so that it is encoded once and shared.
+
+pub mod bytedesk;
+mod clock;
+pub mod json;
+pub mod kefu;
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::model::{Answer, Command, Event, Party, Refusal, VisitorId};
+pub use json::{Fault, FieldError, Malformed, Scratch};
+
+/// The dialects that have a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DialectKind {
+    /// Guide 2.
+    Kefu,
+}
+
+impl DialectKind {
+    /// All of them, for tables and metrics.
+    pub const ALL: [Self; 1] = [Self::Kefu];
+
+    /// The dialect whose WebSocket lives at this path, if any does.
+    pub fn at_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| dialect(*kind).session().path == path)
+    }
+}
+
+/// The table of dialects.
+pub fn dialect(kind: DialectKind) -> &'static dyn Dialect {
+    match kind {
+        DialectKind::Kefu => &kefu::Kefu,
+    }
+}
+
+/// Whether the query of an upgrade opts in to frames that the guides do not show (`ext=1`).
+pub fn opts_in(query: Query<'_>) -> bool {
+    query("ext").as_deref() == Some("1")
+}
+
+/// Looks up a parameter of a request's query by name, percent-decoded.
+pub type Query<'q> = &'q dyn Fn(&str) -> Option<Cow<'q, str>>;
+
+/// What a connection is so far, as decoding needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// Neither logged in nor bound.
+    Nobody,
+    /// A logged-in user.
+    User,
+    /// Bound to a visitor.
+    Visitor,
+    /// A logged-in agent.
+    Agent,
+}
+
+/// What a dialect needs to answer later (kefu: which action it was, and its `op_id`). Opaque to everybody
+/// else; inline up to 24 bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context(SmallVec<[u8; 24]>);
+
+impl Context {
+    fn new(tag: u8, rest: &[u8]) -> Self {
+        let mut bytes = SmallVec::with_capacity(1 + rest.len());
+        bytes.push(tag);
+        bytes.extend_from_slice(rest);
+        Self(bytes)
+    }
+
+    fn tag(&self) -> u8 {
+        self.0.first().copied().unwrap_or(0)
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.0.get(1..).unwrap_or(&[])
+    }
+}
+
+/// What encoding needs of the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The zone of times without one, in seconds east of UTC; default UTC+8 (dialects.md, shared rules).
+    pub utc_offset_seconds: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { utc_offset_seconds: 8 * 3600 }
+    }
+}
+
+/// What a text message asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Nothing further is wanted: what is to be said (a pong, an error) was written to `out`.
+    Answered,
+    /// Log in; the answer goes through [`Dialect::encode_login`].
+    Login {
+        /// The token as it came.
+        token: String,
+        /// For the answer.
+        context: Context,
+    },
+    /// Bind the connection to a visitor; the answer goes through [`Dialect::encode_bound`].
+    Bind {
+        /// Which visitor.
+        visitor: VisitorId,
+        /// For the answer.
+        context: Context,
+    },
+    /// Ask the domain; the answer goes through [`Dialect::encode_answer`].
+    Command {
+        /// What.
+        command: Command,
+        /// For the answer.
+        context: Context,
+        /// The peer used an extension, and so opts in to them.
+        extension: bool,
+    },
+}
+
+/// Why a connection was not given to a party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// Not a token of ours, or tampered with. Counts as a failed try.
+    InvalidToken,
+    /// A token that was good once. Counts as a failed try.
+    Expired,
+    /// This role has no business on this socket (an admin, say). Counts as a failed try.
+    WrongRole,
+    /// The connection is already another party's.
+    OtherParty,
+    /// A login on a connection that is bound to a visitor.
+    AlreadyVisitor,
+    /// A bind on a connection that is logged in.
+    AlreadyLoggedIn,
+    /// The agent was deleted.
+    AgentDeleted,
+    /// A bound was reached; the peer may retry after a moment.
+    Busy,
+}
+
+impl LoginRefusal {
+    /// Whether it counts towards [`Session::login_tries_max`].
+    pub const fn counts_as_try(self) -> bool {
+        match self {
+            Self::InvalidToken | Self::Expired | Self::WrongRole | Self::AgentDeleted => true,
+            Self::OtherParty | Self::AlreadyVisitor | Self::AlreadyLoggedIn | Self::Busy => false,
+        }
+    }
+}
+
+/// A close code (RFC 6455, section 7.4) with its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseWith {
+    /// The code; 4000 to 4999 are private use.
+    pub code: u16,
+    /// At most 123 bytes.
+    pub reason: &'static str,
+}
+
+/// How a dialect's connections begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The path of the upgrade.
+    pub path: &'static str,
+    /// Failed logins after which the connection is closed.
+    pub login_tries_max: u8,
+    /// With what it is closed then, after the answer to the last try.
+    pub login_failed: CloseWith,
+}
+
+/// A wire dialect with a WebSocket. All payloads are without frame headers; encoders append to `out`.
+pub trait Dialect: Sync {
+    /// The folder's name, for metrics and paths.
+    fn name(&self) -> &'static str;
+
+    /// How its connections begin.
+    fn session(&self) -> &'static Session;
+
+    /// Understands one text message in place: valid UTF-8, destroyed by parsing. Immediate answers are
+    /// appended to `out`.
+    fn decode(&self, text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &mut Vec<u8>) -> Intent;
+
+    /// The answer to [`Intent::Login`].
+    fn encode_login(&self, context: &Context, result: Result<&Party, LoginRefusal>, out: &mut Vec<u8>);
+
+    /// The answer to [`Intent::Bind`].
+    fn encode_bound(&self, context: &Context, result: Result<(), LoginRefusal>, out: &mut Vec<u8>);
+
+    /// The answer to [`Intent::Command`].
+    fn encode_answer(
+        &self,
+        context: &Context,
+        result: Result<&Answer, &Refusal>,
+        settings: &Settings,
+        out: &mut Vec<u8>,
+    );
+
+    /// A push. False, and nothing written: this dialect does not tell it to such a listener; `ext` is
+    /// whether the listener opted in to frames that the guide does not show.
+    fn encode_event(&self, event: &Event, ext: bool, settings: &Settings, out: &mut Vec<u8>) -> bool;
+}
+
+/// Why a REST request did not become a command: the asker's mistake, answered by its dialect's `encode::rejected`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The body is no JSON object.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A parameter or field is missing or wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// It names what cannot exist; as if the domain had refused it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// A REST answer in a dialect's envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_found_by_path() {
+        assert_eq!(DialectKind::at_path("/ws"), Some(DialectKind::Kefu));
+        assert_eq!(DialectKind::at_path("/ws/"), None);
+        for kind in DialectKind::ALL {
+            assert!(dialect(kind).session().login_failed.reason.len() <= 123);
+        }
+    }
+
+    #[test]
+    fn only_ext_1_opts_in() {
+        let with = |value: Option<&'static str>| opts_in(&move |name| (name == "ext").then_some(value?).map(Cow::from));
+        assert_eq!([with(Some("1")), with(Some("0")), with(None)], [true, false, false]);
+    }
+
+    #[test]
+    fn a_context_with_a_usual_op_id_is_inline() {
+        let context = Context::new(3, b"\"unique_op_id\"");
+        assert!(!context.0.spilled());
+        assert_eq!((context.tag(), context.rest()), (3, &b"\"unique_op_id\""[..]));
+    }
+}

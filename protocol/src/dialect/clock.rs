@@ -1,0 +1,75 @@
+//! `YYYY-MM-DD HH:MM:SS` in a fixed zone, as kefu shows times. Must not read a clock.
+
+use jiff::tz::Offset;
+use serde::{Serialize, Serializer};
+
+use crate::model::Timestamp;
+
+use super::Settings;
+
+/// The last second that a calendar of four-digit years shows in every zone (9999-12-30).
+const LAST_SECOND: u64 = 253_402_207_200;
+
+/// A time as text, 19 ASCII bytes.
+#[derive(Clone, Copy)]
+pub(super) struct WallTime([u8; 19]);
+
+impl WallTime {
+    /// The wall-clock time of an instant in the zone of the config.
+    pub(super) fn new(at: Timestamp, settings: &Settings) -> Self {
+        let seconds = at.as_secs().min(LAST_SECOND);
+        let instant = jiff::Timestamp::from_second(seconds.cast_signed()).unwrap_or_default();
+        let offset = Offset::from_seconds(settings.utc_offset_seconds).unwrap_or(Offset::UTC);
+        let time = offset.to_datetime(instant);
+        let mut text = *b"0000-00-00 00:00:00";
+        digits(&mut text[0..4], time.year().unsigned_abs());
+        for (at, value) in
+            [(5, time.month()), (8, time.day()), (11, time.hour()), (14, time.minute()), (17, time.second())]
+        {
+            digits(&mut text[at..at + 2], value.unsigned_abs().into());
+        }
+        Self(text)
+    }
+
+    /// The text.
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("only ASCII digits and separators are written")
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+fn digits(place: &mut [u8], mut value: u16) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(seconds: u64, utc_offset_seconds: i32) -> String {
+        let settings = Settings { utc_offset_seconds };
+        WallTime::new(Timestamp::from_millis(seconds * 1000 + 999), &settings).as_str().to_owned()
+    }
+
+    #[test]
+    fn times_follow_the_zone_of_the_config() {
+        assert_eq!(shown(1_735_696_800, 28_800), "2025-01-01 10:00:00");
+        assert_eq!(shown(1_735_696_800, 0), "2025-01-01 02:00:00");
+        assert_eq!(shown(1_735_696_800, -12_600), "2024-12-31 22:30:00");
+        assert_eq!(shown(1_709_164_800, 0), "2024-02-29 00:00:00");
+    }
+
+    #[test]
+    fn times_beyond_the_calendar_do_not_panic() {
+        assert!(shown(u64::MAX / 2000, 86_400).starts_with("9999-12-31"));
+        assert!(shown(0, -86_400).starts_with("1969-12-31"));
+    }
+}
