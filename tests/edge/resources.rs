@@ -1,0 +1,132 @@
+//! Peers that take without giving: readers that never read, sockets by the thousand, senders without end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::SLACK_KIB;
+use crate::harness::raw::{FIN, TEXT, masked};
+use crate::harness::{Raw, Setup, assert_like, until};
+
+/// A device that never reads is closed when its outbox is full; the other device, the sender and the
+/// memory do not suffer, and the slow one resumes by seq.
+#[test]
+fn a_reader_that_never_reads() {
+    let server = Setup::shards(2).env("SWITCHBOARD_OUTBOX_MAX_BYTES", "262144").start();
+    let mut agent = server.login("agent", 1);
+    let mut other_device = server.login("agent", 1);
+    let id = server.conversation_id(100);
+    let mut user = server.login("user", 100);
+    // The sleeper logs in by hand and then never reads.
+    let mut sleeper = Raw::upgraded(server.address, "/ws");
+    let login = json!({"action": "login", "data": {"token": server.token("agent", 1)}, "op_id": 1});
+    sleeper.send(&masked(FIN | TEXT, login.to_string().as_bytes()));
+    sleeper.frame().expect("logged in");
+    let closes = || server.metric("switchboard_connections", "shard");
+    let before = closes();
+    let memory = server.resident_kib();
+    let content = "长".repeat(10_000);
+    let began = Instant::now();
+    let mut sent = 0;
+    while closes() == before {
+        for _ in 0..20 {
+            user.say(id, &content);
+            sent += 1;
+            assert_eq!(agent.push("kefu_message")["content"].as_str().map(str::len), Some(content.len()));
+            other_device.push("kefu_message");
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "{sent} messages of 30 KB and never closed");
+    }
+    let grown = server.resident_kib().saturating_sub(memory);
+    assert!(grown < 64 * 1024, "{grown} KiB more while {sent} messages of 30 KB were pushed");
+    server.assert_healthy("a reader that never reads");
+    // Awake again: it reads what was in flight, finds the connection closed, and resumes.
+    while sleeper.frame().is_some_and(|(opcode, _)| opcode == TEXT) {}
+    let mut back = server.login("agent", 1);
+    let missed = back.ok("kefu_message_sync", json!({"conversation_id": id, "after_seq": sent - 1, "limit": 100}));
+    assert_like(&missed, json!({"complete": true, "messages": [{"seq": sent}]}));
+    user.say(id, "still here");
+    assert_eq!(agent.push("kefu_message")["content"], "still here");
+}
+
+/// Somebody who asks without end and never reads the answers is not read any further, or closed.
+#[test]
+fn an_asker_that_never_reads() {
+    let server = Setup::shards(2).start();
+    let before = server.resident_kib();
+    let mut asker = Raw::upgraded(server.address, "/ws");
+    asker.stream().set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let ask = masked(FIN | TEXT, format!(r#"{{"action":"ping","op_id":"{}"}}"#, "x".repeat(900)).as_bytes()).repeat(64);
+    let mut sent = 0;
+    while sent < 256 << 20 && asker.send(&ask) {
+        sent += ask.len();
+    }
+    assert!(sent < 256 << 20, "256 MB of questions were taken from one who reads no answer");
+    server.assert_healthy("an asker that never reads");
+    drop(asker);
+    server.assert_memory_back(before, SLACK_KIB);
+}
+
+/// Connections that come and go leave nothing behind.
+#[test]
+fn come_and_go() {
+    let server = Setup::shards(2).start();
+    let visit = |n: u64| match n % 5 {
+        0 => server.login("user", 100 + n % 7).leave(),
+        1 => drop(server.login("user", 100 + n % 7)),
+        2 => drop(Raw::upgraded(server.address, "/ws")),
+        3 => drop(Raw::connect(server.address)),
+        _ => {
+            let mut raw = Raw::connect(server.address);
+            raw.send(b"GET /livez HT");
+        }
+    };
+    (0..200).for_each(visit);
+    until("all gone", || (server.metric("switchboard_connections", "shard") == 0.0).then_some(()));
+    let (files, memory) = (server.open_files(), server.resident_kib());
+    (0..2000).for_each(visit);
+    until("all descriptors given back", || (server.open_files() <= files + 2).then_some(()));
+    server.assert_memory_back(memory, 8 * 1024);
+    server.assert_healthy("2,000 visits");
+}
+
+/// A thousand idle sockets do not slow one busy pair.
+#[test]
+fn many_idle_sockets() {
+    let server = Setup::shards(2).start();
+    let idle: Vec<Raw> = (0..1000).map(|_| Raw::upgraded(server.address, "/ws")).collect();
+    until("all counted", || (server.metric("switchboard_connections", "shard") >= 1000.0).then_some(()));
+    let mut agent = server.login("agent", 1);
+    let id = server.conversation_id(100);
+    let mut user = server.login("user", 100);
+    let began = Instant::now();
+    for n in 0..50 {
+        user.say(id, &format!("message {n}"));
+        agent.push("kefu_message");
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?} for 50 messages", began.elapsed());
+    drop(idle);
+    until("all gone", || (server.metric("switchboard_connections", "shard") <= 2.0).then_some(()));
+}
+
+/// A peer that answers no ping is closed; one that does stays.
+#[test]
+fn dead_peers_are_found() {
+    let server = Setup::shards(2).env("SWITCHBOARD_PING_INTERVAL", "1s").env("SWITCHBOARD_PONG_TIMEOUT", "1s").start();
+    let mut alive = server.login("user", 100);
+    let mut dead = Raw::upgraded(server.address, "/ws");
+    let began = Instant::now();
+    let mut pinged = false;
+    // A raw peer answers nothing by itself.
+    while let Some((opcode, _)) = dead.frame() {
+        pinged |= opcode == crate::harness::raw::PING;
+    }
+    assert!(pinged, "it was pinged first");
+    assert!(began.elapsed() >= Duration::from_millis(900));
+    // The library answers pings while it reads.
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        let _ = alive.try_push(Duration::from_millis(100));
+    }
+    alive.ok("ping", json!({}));
+}

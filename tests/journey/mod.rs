@@ -1,0 +1,11 @@
+//! Stories: what people do with the product, from outside, each for one shard and for two.
+
+mod agents;
+mod clients;
+mod crash;
+mod desk;
+mod operations;
+mod resume;
+mod rights;
+mod talk;
+mod visitor;
