@@ -177,7 +177,7 @@ fn skip_blanks(json: &[u8], from: usize) -> usize {
 pub enum WireId {
     /// 1 to 2^53 - 1.
     Possible(u64),
-    /// A number, but nobody's id: 0, negative, a fraction, or too large.
+    /// An integer, but nobody's id: 0, negative, or too large.
     Impossible,
 }
 
@@ -204,8 +204,9 @@ impl WireId {
         }
         if let Some(float) = value.as_f64() {
             // Some languages write 1 as 1.0; below 2^53 the conversion is exact.
-            let exact = float.fract() == 0.0 && float > 0.0 && float < ID_END as f64;
-            return Some(if exact { Self::Possible(float as u64) } else { Self::Impossible });
+            let exact = float > 0.0 && float < ID_END as f64;
+            let id = if exact { Self::Possible(float as u64) } else { Self::Impossible };
+            return (float.fract() == 0.0).then_some(id);
         }
         value.into_string().and_then(Self::of_text)
     }
@@ -363,7 +364,9 @@ mod tests {
             ("0", Ok(Some(WireId::Impossible))),
             ("-1", Ok(Some(WireId::Impossible))),
             ("\"-1\"", Ok(Some(WireId::Impossible))),
-            ("1.5", Ok(Some(WireId::Impossible))),
+            ("1.5", Err(())),
+            ("1e30", Ok(Some(WireId::Impossible))),
+            ("\"1.5\"", Err(())),
             ("\"99999999999999999999999\"", Ok(Some(WireId::Impossible))),
             ("null", Ok(None)),
             ("\"\"", Ok(None)),
