@@ -34,10 +34,11 @@ impl Engine for Gated {
     }
 }
 
+/// Dropped in this order: a test that fails opens the gate before its store is closed.
 struct Gate {
-    caller: Caller,
-    began: Receiver<usize>,
     end: Sender<bool>,
+    began: Receiver<usize>,
+    caller: Caller,
     committed: Arc<AtomicUsize>,
 }
 
@@ -118,6 +119,8 @@ fn a_failed_commit_is_fatal_once_and_nothing_of_it_is_done() {
     let ticket = Ticket { shard: 3, number: 99 };
     let Err(Full(op)) = gate.caller.store.submit(ticket, some_write()) else { panic!("a failed store takes nothing") };
     assert_eq!(op, some_write());
+    let read = Op::Read(Read::Conversation(samples::conversation_id(1)));
+    assert!(gate.caller.store.submit(ticket, read).is_err(), "nor answers it from what may not be durable");
     gate.caller.store.close();
     assert_eq!(done_count(&gate.caller), 1, "neither the failing group nor what waited behind it");
     assert_eq!(gate.committed.load(Ordering::SeqCst), 1);
