@@ -117,11 +117,7 @@ impl Assembler {
     /// Heap bytes held for what is unfinished.
     pub fn held_bytes(&self) -> usize {
         self.unfinished.as_deref().map_or(0, |unfinished| {
-            size_of::<Unfinished>()
-                + unfinished
-                    .message
-                    .as_ref()
-                    .map_or(0, |message| message.bytes.capacity())
+            size_of::<Unfinished>() + unfinished.message.as_ref().map_or(0, |message| message.bytes.capacity())
         })
     }
 
@@ -229,26 +225,15 @@ impl Assembler {
 
     /// Judges a header by what came before it and by the limits; the payload's length as it may be used.
     fn admit(&self, header: &Header, limits: &Limits) -> Result<usize, Violation> {
-        let open = self
-            .unfinished
-            .as_deref()
-            .and_then(|unfinished| unfinished.message.as_ref());
-        let protocol_error = |reason| {
-            Err(Violation {
-                code: CloseCode::PROTOCOL_ERROR,
-                reason,
-            })
-        };
+        let open = self.unfinished.as_deref().and_then(|unfinished| unfinished.message.as_ref());
+        let protocol_error = |reason| Err(Violation { code: CloseCode::PROTOCOL_ERROR, reason });
         match (header.opcode, open) {
             // The header's own rules bound it to 125 bytes.
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => return Ok(header.payload_len as usize),
             (Opcode::Continuation, None) => return protocol_error("continuation without a message to continue"),
             (Opcode::Text | Opcode::Binary, Some(_)) => return protocol_error("new message inside a fragmented one"),
             (Opcode::Binary, None) if !limits.binary => {
-                return Err(Violation {
-                    code: CloseCode::UNSUPPORTED_DATA,
-                    reason: "binary is not accepted here",
-                });
+                return Err(Violation { code: CloseCode::UNSUPPORTED_DATA, reason: "binary is not accepted here" });
             }
             (Opcode::Continuation, Some(_)) | (Opcode::Text | Opcode::Binary, None) => {}
         }
@@ -258,14 +243,8 @@ impl Assembler {
         });
         usize::try_from(header.payload_len)
             .ok()
-            .filter(|len| {
-                held.checked_add(*len)
-                    .is_some_and(|total| total <= limits.message_max_bytes)
-            })
-            .ok_or(Violation {
-                code: CloseCode::MESSAGE_TOO_BIG,
-                reason: "message too big",
-            })
+            .filter(|len| held.checked_add(*len).is_some_and(|total| total <= limits.message_max_bytes))
+            .ok_or(Violation { code: CloseCode::MESSAGE_TOO_BIG, reason: "message too big" })
     }
 
     /// A message of one frame (`admit` has seen to it that a text or binary frame starts one).
@@ -282,11 +261,7 @@ impl Assembler {
             fragments: 0,
         });
         message.fragments += 1;
-        unfinished.frame = Some(PayloadRest {
-            remaining: payload_len,
-            mask: header.mask,
-            fin: header.fin,
-        });
+        unfinished.frame = Some(PayloadRest { remaining: payload_len, mask: header.mask, fin: header.fin });
     }
 
     /// Keeps the start of a frame for later; returns its length.
@@ -297,12 +272,7 @@ impl Assembler {
 
     fn unfinished_mut(&mut self) -> &mut Unfinished {
         self.unfinished.get_or_insert_with(|| {
-            Box::new(Unfinished {
-                carry: [0; CARRY_BYTES],
-                carry_len: 0,
-                frame: None,
-                message: None,
-            })
+            Box::new(Unfinished { carry: [0; CARRY_BYTES], carry_len: 0, frame: None, message: None })
         })
     }
 }
@@ -332,10 +302,7 @@ impl OpenMessage {
     }
 }
 
-const NOT_UTF8: Violation = Violation {
-    code: CloseCode::INVALID_PAYLOAD,
-    reason: "text is not UTF-8",
-};
+const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_PAYLOAD, reason: "text is not UTF-8" };
 
 fn unmask(payload: &mut [u8], mask: Option<[u8; 4]>) {
     if let Some(key) = mask {
@@ -363,7 +330,4 @@ fn deliver(
     }
 }
 
-const _: () = assert!(
-    size_of::<Assembler>() == size_of::<usize>(),
-    "an idle connection holds one pointer"
-);
+const _: () = assert!(size_of::<Assembler>() == size_of::<usize>(), "an idle connection holds one pointer");

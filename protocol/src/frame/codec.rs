@@ -34,10 +34,7 @@ pub const fn encode_header(opcode: Opcode, fin: bool, payload_len: usize) -> ([u
 
 /// Appends one whole unmasked frame. A control frame's payload is at most 125 bytes.
 pub fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
-    debug_assert!(
-        !opcode.is_control() || payload.len() <= CONTROL_MAX_BYTES,
-        "RFC 6455 section 5.5"
-    );
+    debug_assert!(!opcode.is_control() || payload.len() <= CONTROL_MAX_BYTES, "RFC 6455 section 5.5");
     let (header, header_len) = encode_header(opcode, true, payload.len());
     out.reserve(header_len + payload.len());
     out.extend_from_slice(&header[..header_len]);
@@ -96,10 +93,7 @@ impl OpenFrame {
 /// Appends an unmasked close frame; a reason above 123 bytes is cut between characters.
 pub fn write_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
     let fits = |end: &usize| reason.is_char_boundary(*end);
-    let end = (0..=reason.len().min(CONTROL_MAX_BYTES - 2))
-        .rev()
-        .find(fits)
-        .unwrap_or(0);
+    let end = (0..=reason.len().min(CONTROL_MAX_BYTES - 2)).rev().find(fits).unwrap_or(0);
     write_frame_with(out, Opcode::Close, |out| {
         out.extend_from_slice(&code.get().to_be_bytes());
         out.extend_from_slice(&reason.as_bytes()[..end]);

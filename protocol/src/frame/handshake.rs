@@ -47,9 +47,9 @@ impl From<HandshakeError> for Response {
         match error {
             HandshakeError::Method => response.with_header("Allow", "GET"),
             HandshakeError::NotUpgrade => response.with_header("Upgrade", "websocket"),
-            HandshakeError::Version => response
-                .with_header("Upgrade", "websocket")
-                .with_header("Sec-WebSocket-Version", "13"),
+            HandshakeError::Version => {
+                response.with_header("Upgrade", "websocket").with_header("Sec-WebSocket-Version", "13")
+            }
             HandshakeError::HttpVersion | HandshakeError::Key | HandshakeError::Body => response,
         }
     }
@@ -72,9 +72,7 @@ pub fn check(request: &Request<'_>) -> Result<String, HandshakeError> {
     if only(request, "Sec-WebSocket-Version") != Some("13") {
         return Err(HandshakeError::Version);
     }
-    let key = only(request, "Sec-WebSocket-Key")
-        .filter(|key| is_key(key))
-        .ok_or(HandshakeError::Key)?;
+    let key = only(request, "Sec-WebSocket-Key").filter(|key| is_key(key)).ok_or(HandshakeError::Key)?;
     Ok(derive_accept_key(key.as_bytes()))
 }
 
@@ -125,13 +123,7 @@ pub fn check_answer(buf: &[u8], key: &str) -> Result<Answer, HttpError> {
         return Ok(Answer::Refused(status));
     }
     let accept = derive_accept_key(key.as_bytes());
-    let value = |name: &str| {
-        parsed
-            .headers
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))
-            .map(|h| h.value)
-    };
+    let value = |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
     let upgraded = value("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"));
     if upgraded && value("Sec-WebSocket-Accept") == Some(accept.as_bytes()) {
         Ok(Answer::Open(head_len))
@@ -150,7 +142,5 @@ fn only<'b>(request: &Request<'b>, name: &str) -> Option<&'b str> {
 fn is_key(key: &str) -> bool {
     key.len() == 24
         && key.ends_with("==")
-        && key.as_bytes()[..22]
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        && key.as_bytes()[..22].iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

@@ -89,28 +89,12 @@ impl Header {
             return Ok(None);
         };
         if !masked {
-            return Ok(Some((
-                Self {
-                    fin,
-                    opcode,
-                    mask: None,
-                    payload_len,
-                },
-                at,
-            )));
+            return Ok(Some((Self { fin, opcode, mask: None, payload_len }, at)));
         }
         let Some(key) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) else {
             return Ok(None);
         };
-        Ok(Some((
-            Self {
-                fin,
-                opcode,
-                mask: Some(*key),
-                payload_len,
-            },
-            at + 4,
-        )))
+        Ok(Some((Self { fin, opcode, mask: Some(*key), payload_len }, at + 4)))
     }
 }
 
@@ -158,8 +142,5 @@ fn parse_length(bytes: &[u8], short: u8) -> Result<Option<(u64, usize)>, Violati
 }
 
 const fn refuse(reason: &'static str) -> Violation {
-    Violation {
-        code: CloseCode::PROTOCOL_ERROR,
-        reason,
-    }
+    Violation { code: CloseCode::PROTOCOL_ERROR, reason }
 }

@@ -12,15 +12,8 @@ use super::*;
 use crate::http::{HeadScan, Response, parse_request};
 use crate::model::limits::{ECHO_MESSAGE_MAX_BYTES, FRAGMENTS_FREE, MESSAGE_MAX_BYTES};
 
-const SERVER: Limits = Limits {
-    message_max_bytes: MESSAGE_MAX_BYTES,
-    binary: true,
-    role: Role::Server,
-};
-const CLIENT: Limits = Limits {
-    role: Role::Client,
-    ..SERVER
-};
+const SERVER: Limits = Limits { message_max_bytes: MESSAGE_MAX_BYTES, binary: true, role: Role::Server };
+const CLIENT: Limits = Limits { role: Role::Client, ..SERVER };
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// An owned `Incoming`.
@@ -75,11 +68,7 @@ fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
 fn refused(bytes: &[u8], code: u16, before: &[Seen]) {
     for size in [bytes.len(), 1, 3] {
         let (seen, violation, _) = read(bytes, &SERVER, &[size]);
-        assert_eq!(
-            violation.map(|v| v.code.get()),
-            Some(code),
-            "{bytes:02x?} in pieces of {size}"
-        );
+        assert_eq!(violation.map(|v| v.code.get()), Some(code), "{bytes:02x?} in pieces of {size}");
         assert_eq!(seen, before, "{bytes:02x?} in pieces of {size}");
     }
 }
@@ -101,14 +90,8 @@ fn examples_of_the_standard() {
     assert_eq!(read(&ping, &CLIENT, &[99]).0, [Seen::Ping(b"Hello".into())]);
     let pong = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     assert_eq!(read(&pong, &SERVER, &[99]).0, [Seen::Pong(b"Hello".into())]);
-    assert_eq!(
-        encode_header(Opcode::Binary, true, 256),
-        ([0x82, 0x7e, 1, 0, 0, 0, 0, 0, 0, 0], 4)
-    );
-    assert_eq!(
-        encode_header(Opcode::Binary, true, 65536),
-        ([0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0], 10)
-    );
+    assert_eq!(encode_header(Opcode::Binary, true, 256), ([0x82, 0x7e, 1, 0, 0, 0, 0, 0, 0, 0], 4));
+    assert_eq!(encode_header(Opcode::Binary, true, 65536), ([0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0], 10));
 }
 
 #[test]
@@ -136,16 +119,9 @@ fn rules_of_the_header() {
         let mut valid_first = frame(Opcode::Text, true, b"ok");
         valid_first.extend_from_slice(bytes);
         refused(&valid_first, 1002, &[Seen::Text("ok".into())]);
-        assert!(
-            read(bytes, &SERVER, &[1]).1.is_some(),
-            "{what}: no more bytes are needed"
-        );
+        assert!(read(bytes, &SERVER, &[1]).1.is_some(), "{what}: no more bytes are needed");
     }
-    assert_eq!(
-        read(&[0x81, 0x85], &CLIENT, &[9]).1.map(|v| v.code),
-        Some(CloseCode::PROTOCOL_ERROR),
-        "masked server"
-    );
+    assert_eq!(read(&[0x81, 0x85], &CLIENT, &[9]).1.map(|v| v.code), Some(CloseCode::PROTOCOL_ERROR), "masked server");
 }
 
 #[test]
@@ -166,18 +142,10 @@ fn control_frames_between_fragments_come_at_once() {
         frame(Opcode::Continuation, true, b"!"),
     ]
     .concat();
-    let expected = [
-        Seen::Ping(b"1".into()),
-        Seen::Pong(vec![7; 125]),
-        Seen::Text("你!".into()),
-    ];
+    let expected = [Seen::Ping(b"1".into()), Seen::Pong(vec![7; 125]), Seen::Text("你!".into())];
     for size in 1..=bytes.len() {
         let (seen, violation, assembler) = read(&bytes, &SERVER, &[size]);
-        assert_eq!(
-            (seen.as_slice(), violation),
-            (expected.as_slice(), None),
-            "in pieces of {size}"
-        );
+        assert_eq!((seen.as_slice(), violation), (expected.as_slice(), None), "in pieces of {size}");
         assert!(assembler.is_idle());
     }
     let (seen, _, assembler) = read(&bytes[..bytes.len() - 1], &SERVER, &[5]);
@@ -188,16 +156,7 @@ fn control_frames_between_fragments_come_at_once() {
 #[test]
 fn text_fails_at_its_first_bad_byte() {
     // Sections 8.1 and 10.7; the shapes of bad UTF-8 of RFC 3629.
-    for bad in [
-        &b"a\xff"[..],
-        b"\xc0",
-        b"\xed\xa0",
-        b"\xf4\x90",
-        b"\xe0\x80",
-        b"\xf5",
-        b"\x80",
-        b"\xe4\xbd\x41",
-    ] {
+    for bad in [&b"a\xff"[..], b"\xc0", b"\xed\xa0", b"\xf4\x90", b"\xe0\x80", b"\xf5", b"\x80", b"\xe4\xbd\x41"] {
         refused(&frame(Opcode::Text, true, bad), 1007, &[]);
         // Inside an unfinished fragment of an unfinished message.
         let mut open = frame(Opcode::Text, false, &[bad, &[b'x'; 100]].concat());
@@ -205,51 +164,31 @@ fn text_fails_at_its_first_bad_byte() {
         refused(&open, 1007, &[]);
         // The character is split over two fragments.
         let (first, second) = bad.split_at(1);
-        let split = [
-            frame(Opcode::Text, false, first),
-            frame(Opcode::Continuation, false, second),
-        ]
-        .concat();
+        let split = [frame(Opcode::Text, false, first), frame(Opcode::Continuation, false, second)].concat();
         refused(&split, 1007, &[]);
     }
     for cut in [&b"\xe4"[..], b"\xe4\xbd", b"\xf0\x9f\x98"] {
         refused(&frame(Opcode::Text, true, cut), 1007, &[]);
         let (_, violation, _) = read(&frame(Opcode::Text, false, cut), &SERVER, &[1]);
-        assert_eq!(
-            violation, None,
-            "an incomplete character may go on in the next fragment"
-        );
+        assert_eq!(violation, None, "an incomplete character may go on in the next fragment");
         let ended = [frame(Opcode::Text, false, cut), frame(Opcode::Continuation, true, b"")].concat();
         refused(&ended, 1007, &[]);
     }
-    assert_eq!(
-        read(&frame(Opcode::Binary, true, b"\xff"), &SERVER, &[1]).0,
-        [Seen::Binary(b"\xff".into())]
-    );
+    assert_eq!(read(&frame(Opcode::Binary, true, b"\xff"), &SERVER, &[1]).0, [Seen::Binary(b"\xff".into())]);
 }
 
 #[test]
 fn close_frames() {
     let close = |code: u16, reason: &[u8]| frame(Opcode::Close, true, &[&code.to_be_bytes(), reason].concat());
-    assert_eq!(
-        read(&frame(Opcode::Close, true, b""), &SERVER, &[9]).0,
-        [Seen::Close(None)]
-    );
+    assert_eq!(read(&frame(Opcode::Close, true, b""), &SERVER, &[9]).0, [Seen::Close(None)]);
     refused(&frame(Opcode::Close, true, b"\x03"), 1002, &[]);
     for code in 0..=u16::MAX {
         let valid = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
         let (seen, violation, _) = read(&close(code, "再见".as_bytes()), &SERVER, &[99]);
         if valid {
-            assert_eq!(
-                (seen, violation),
-                (vec![Seen::Close(Some((code, "再见".into())))], None)
-            );
+            assert_eq!((seen, violation), (vec![Seen::Close(Some((code, "再见".into())))], None));
         } else {
-            assert_eq!(
-                (seen.len(), violation.map(|v| v.code)),
-                (0, Some(CloseCode::PROTOCOL_ERROR)),
-                "{code}"
-            );
+            assert_eq!((seen.len(), violation.map(|v| v.code)), (0, Some(CloseCode::PROTOCOL_ERROR)), "{code}");
         }
     }
     refused(&close(1000, b"\xff"), 1007, &[]);
@@ -278,37 +217,20 @@ fn limits_are_judged_from_the_header() {
     refused(&over[..14], 1009, &[]);
     let huge = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4];
     refused(&huge, 1009, &[]);
-    let parts = [
-        frame(Opcode::Text, false, &full),
-        frame(Opcode::Continuation, true, b"a"),
-    ]
-    .concat();
+    let parts = [frame(Opcode::Text, false, &full), frame(Opcode::Continuation, true, b"a")].concat();
     let (seen, violation, _) = read(&parts, &SERVER, &[1000]);
-    assert_eq!(
-        (seen.len(), violation.map(|v| v.code)),
-        (0, Some(CloseCode::MESSAGE_TOO_BIG))
-    );
-    let no_binary = Limits {
-        binary: false,
-        ..SERVER
-    };
+    assert_eq!((seen.len(), violation.map(|v| v.code)), (0, Some(CloseCode::MESSAGE_TOO_BIG)));
+    let no_binary = Limits { binary: false, ..SERVER };
     let (_, violation, _) = read(&frame(Opcode::Binary, true, b"x")[..6], &no_binary, &[1]);
     assert_eq!(violation.map(|v| v.code), Some(CloseCode::UNSUPPORTED_DATA));
 }
 
 #[test]
 fn a_declared_length_takes_no_memory() {
-    let limits = Limits {
-        message_max_bytes: ECHO_MESSAGE_MAX_BYTES,
-        ..SERVER
-    };
+    let limits = Limits { message_max_bytes: ECHO_MESSAGE_MAX_BYTES, ..SERVER };
     let bytes = frame(Opcode::Binary, true, &vec![1; ECHO_MESSAGE_MAX_BYTES]);
     let (_, _, assembler) = read(&bytes[..100], &limits, &[100]);
-    assert!(
-        assembler.held_bytes() < 1024,
-        "{} bytes held for 100",
-        assembler.held_bytes()
-    );
+    assert!(assembler.held_bytes() < 1024, "{} bytes held for 100", assembler.held_bytes());
     let (_, _, assembler) = read(&bytes[..1 << 20], &limits, &[4096]);
     assert!(assembler.held_bytes() <= (2 << 20) + 1024);
 }
@@ -328,10 +250,7 @@ fn a_legal_message_may_come_in_65536_fragments_but_not_in_endless_ones() {
         bytes.extend(frame(Opcode::Continuation, false, b""));
     }
     let (seen, violation, _) = read(&bytes, &SERVER, &[65_536]);
-    assert_eq!(
-        (seen.len(), violation.map(|v| v.code)),
-        (0, Some(CloseCode::MESSAGE_TOO_BIG))
-    );
+    assert_eq!((seen.len(), violation.map(|v| v.code)), (0, Some(CloseCode::MESSAGE_TOO_BIG)));
 }
 
 #[test]
@@ -363,9 +282,7 @@ fn whole_frames_are_handed_out_in_place() {
     let mut bytes = frame(Opcode::Text, true, b"in place");
     let range = bytes.as_ptr_range();
     let consumed = Assembler::default().feed(&mut bytes, &SERVER, &mut |incoming| {
-        let Incoming::Text(text) = incoming else {
-            panic!("not text")
-        };
+        let Incoming::Text(text) = incoming else { panic!("not text") };
         assert!(range.contains(&text.as_ptr()));
         ControlFlow::Continue(())
     });
@@ -389,23 +306,15 @@ fn frames_written_straight_into_the_outbox() {
     }
     let mut out = Vec::new();
     write_close(&mut out, CloseCode::POLICY_VIOLATION, &"再".repeat(50));
-    assert_eq!(
-        read(&out, &CLIENT, &[9]).0,
-        [Seen::Close(Some((1008, "再".repeat(41))))]
-    );
+    assert_eq!(read(&out, &CLIENT, &[9]).0, [Seen::Close(Some((1008, "再".repeat(41))))]);
 }
 
 #[test]
 fn the_opening_handshake() {
     let good = "GET /ws?a HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    let check = |text: &str| {
-        handshake::check(
-            &parse_request(text.as_bytes(), &mut HeadScan::default())
-                .unwrap()
-                .unwrap(),
-        )
-    };
+    let check =
+        |text: &str| handshake::check(&parse_request(text.as_bytes(), &mut HeadScan::default()).unwrap().unwrap());
     assert_eq!(check(good).as_deref(), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     let rows = [
         ("GET", "POST", HandshakeError::Method, 405),
@@ -413,26 +322,11 @@ fn the_opening_handshake() {
         ("Upgrade: WebSocket", "Upgrade: h2c", HandshakeError::NotUpgrade, 426),
         ("keep-alive, Upgrade", "keep-alive", HandshakeError::NotUpgrade, 426),
         ("Version: 13", "Version: 8", HandshakeError::Version, 426),
-        (
-            "Version: 13",
-            "Version: 13\r\nSec-WebSocket-Version: 8",
-            HandshakeError::Version,
-            426,
-        ),
+        ("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 8", HandshakeError::Version, 426),
         ("Sec-WebSocket-Version: 13\r\n", "", HandshakeError::Version, 426),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", HandshakeError::Key, 400),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "dGhlIHNhbXBsZSBub25j!Q==",
-            HandshakeError::Key,
-            400,
-        ),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "dGhlIHNhbXBsZSBub25jZQAA",
-            HandshakeError::Key,
-            400,
-        ),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j!Q==", HandshakeError::Key, 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQAA", HandshakeError::Key, 400),
         ("Sec-WebSocket-Key", "X-Key", HandshakeError::Key, 400),
         ("Host:", "Content-Length: 5\r\nHost:", HandshakeError::Body, 400),
     ];
@@ -441,12 +335,7 @@ fn the_opening_handshake() {
         assert_eq!(Response::from(error).status, status);
     }
     let response = Response::from(HandshakeError::Version);
-    assert!(
-        response
-            .headers
-            .iter()
-            .any(|(name, value)| *name == "Sec-WebSocket-Version" && value == "13")
-    );
+    assert!(response.headers.iter().any(|(name, value)| *name == "Sec-WebSocket-Version" && value == "13"));
 }
 
 #[test]
@@ -463,10 +352,7 @@ fn both_ends_of_the_handshake_agree() {
     answer.extend_from_slice(&[0x81, 0]);
     assert_eq!(handshake::check_answer(&answer, key), Ok(Answer::Open(end)));
     assert!(handshake::check_answer(&answer, "AAAAAAAAAAAAAAAAAAAAAA==").is_err());
-    assert_eq!(
-        handshake::check_answer(b"HTTP/1.1 401 No\r\n\r\n", key),
-        Ok(Answer::Refused(401))
-    );
+    assert_eq!(handshake::check_answer(b"HTTP/1.1 401 No\r\n\r\n", key), Ok(Answer::Refused(401)));
 }
 
 /// A stream for tungstenite: reads what it was given, keeps what is written.
@@ -477,10 +363,7 @@ struct Wire {
 
 impl Wire {
     fn new(input: Vec<u8>) -> Self {
-        Self {
-            input: Cursor::new(input),
-            output: Vec::new(),
-        }
+        Self { input: Cursor::new(input), output: Vec::new() }
     }
 }
 
@@ -560,11 +443,7 @@ fn fragmented(messages: &[Seen], sizes: &[usize], controls: &[bool]) -> (Vec<u8>
         };
         let mut opcode = opcode;
         loop {
-            let size = if opcode.is_control() {
-                usize::MAX
-            } else {
-                *sizes.next().unwrap()
-            };
+            let size = if opcode.is_control() { usize::MAX } else { *sizes.next().unwrap() };
             let (part, rest) = payload.split_at(size.min(payload.len()));
             // Exactly at the end, an empty last fragment follows in half of the cases.
             let fin = rest.is_empty() && (opcode.is_control() || size > part.len() || size % 2 == 0);

@@ -58,11 +58,7 @@ impl BodyReader {
             BodyFraming::Length(remaining) => State::Length { remaining },
             BodyFraming::Chunked => State::Size { value: 0, digits: 0 },
         };
-        Self {
-            body: Vec::new(),
-            state,
-            skipped: 0,
-        }
+        Self { body: Vec::new(), state, skipped: 0 }
     }
 
     /// Takes bytes; returns how many belonged to the body (what follows is the next request).
@@ -117,10 +113,7 @@ impl BodyReader {
                 if self.body.len() + value > HTTP_BODY_MAX_BYTES {
                     return Err(HttpError::BodyTooLarge);
                 }
-                Ok(State::Size {
-                    value,
-                    digits: digits + 1,
-                })
+                Ok(State::Size { value, digits: digits + 1 })
             }
             (State::Extension { value }, b'\r') => Ok(State::SizeEnd { value }),
             (State::Extension { .. }, b'\n') => Err(HttpError::Chunk),

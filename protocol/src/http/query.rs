@@ -63,7 +63,5 @@ fn decode(raw: &str, plus_is_space: bool) -> Result<Cow<'_, str>, HttpError> {
             byte => decoded.push(byte),
         }
     }
-    String::from_utf8(decoded)
-        .map(Cow::Owned)
-        .map_err(|_| HttpError::PercentEncoding)
+    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| HttpError::PercentEncoding)
 }

@@ -42,17 +42,9 @@ impl Method {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [
-            Self::Get,
-            Self::Head,
-            Self::Post,
-            Self::Put,
-            Self::Patch,
-            Self::Delete,
-            Self::Options,
-        ]
-        .into_iter()
-        .find(|method| method.as_str() == name)
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options]
+            .into_iter()
+            .find(|method| method.as_str() == name)
     }
 }
 
@@ -111,9 +103,7 @@ impl HeadScan {
         let window = &buf[..buf.len().min(HTTP_HEAD_MAX_BYTES)];
         while let Some(found) = window[self.searched..].iter().position(|byte| *byte == b'\n') {
             let line_end = self.searched + found;
-            let line = window[self.line_start..line_end]
-                .strip_suffix(b"\r")
-                .ok_or(HttpError::BareLineFeed)?;
+            let line = window[self.line_start..line_end].strip_suffix(b"\r").ok_or(HttpError::BareLineFeed)?;
             self.searched = line_end + 1;
             self.line_start = self.searched;
             if let Some(first) = line.first() {
@@ -127,11 +117,7 @@ impl HeadScan {
         }
         self.searched = window.len();
         // What is no HTTP at all (a TLS hello, say) need not be waited for.
-        if !self.started
-            && window
-                .get(self.line_start)
-                .is_some_and(|byte| !is_token_byte(*byte) && *byte != b'\r')
-        {
+        if !self.started && window.get(self.line_start).is_some_and(|byte| !is_token_byte(*byte) && *byte != b'\r') {
             return Err(HttpError::RequestLine);
         }
         if buf.len() >= HTTP_HEAD_MAX_BYTES {
@@ -162,32 +148,16 @@ fn parse_head(head: &[u8]) -> Result<Request<'_>, HttpError> {
     let body = body_framing(&headers, is_http11)?;
     let method = Method::parse(method).ok_or(HttpError::Method)?;
     let (path, raw_query) = split_target(method, target)?;
-    Ok(Request {
-        method,
-        path,
-        raw_query,
-        is_http11,
-        head_len: head.len(),
-        body,
-        headers,
-    })
+    Ok(Request { method, path, raw_query, is_http11, head_len: head.len(), body, headers })
 }
 
 fn map_error(error: httparse::Error, head: &[u8]) -> HttpError {
     match error {
         httparse::Error::TooManyHeaders => HttpError::TooManyHeaders,
         httparse::Error::Version => {
-            let line = head
-                .trim_ascii_start()
-                .split(|byte| *byte == b'\r')
-                .next()
-                .unwrap_or_default();
+            let line = head.trim_ascii_start().split(|byte| *byte == b'\r').next().unwrap_or_default();
             let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-            if version.starts_with(b"HTTP/") {
-                HttpError::Version
-            } else {
-                HttpError::RequestLine
-            }
+            if version.starts_with(b"HTTP/") { HttpError::Version } else { HttpError::RequestLine }
         }
         httparse::Error::Token | httparse::Error::Status => HttpError::RequestLine,
         httparse::Error::HeaderName | httparse::Error::HeaderValue | httparse::Error::NewLine => HttpError::Header,
@@ -228,9 +198,7 @@ fn parse_length(value: &[u8]) -> Result<BodyFraming, HttpError> {
     }
     value
         .iter()
-        .try_fold(0usize, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(usize::from(digit - b'0'))
-        })
+        .try_fold(0usize, |sum, digit| sum.checked_mul(10)?.checked_add(usize::from(digit - b'0')))
         .filter(|length| *length <= HTTP_BODY_MAX_BYTES)
         .map(BodyFraming::Length)
         .ok_or(HttpError::BodyTooLarge)
@@ -261,10 +229,7 @@ fn strip_scheme(target: &str) -> Option<&str> {
 }
 
 fn values_of<'b>(headers: &[httparse::Header<'b>], name: &str) -> impl Iterator<Item = &'b [u8]> {
-    headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .map(|header| header.value)
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
 impl<'b> Request<'b> {

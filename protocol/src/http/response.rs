@@ -26,21 +26,12 @@ pub struct Response {
 impl Response {
     /// An answer without body.
     pub const fn empty(status: u16) -> Self {
-        Self {
-            status,
-            content_type: None,
-            headers: Vec::new(),
-            body: Cow::Borrowed(&[]),
-        }
+        Self { status, content_type: None, headers: Vec::new(), body: Cow::Borrowed(&[]) }
     }
 
     /// JSON that is already serialised.
     pub fn json(status: u16, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self {
-            content_type: Some("application/json"),
-            body: body.into(),
-            ..Self::empty(status)
-        }
+        Self { content_type: Some("application/json"), body: body.into(), ..Self::empty(status) }
     }
 
     /// Plain text.
@@ -49,11 +40,7 @@ impl Response {
             Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
             Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         };
-        Self {
-            content_type: Some("text/plain; charset=utf-8"),
-            body,
-            ..Self::empty(status)
-        }
+        Self { content_type: Some("text/plain; charset=utf-8"), body, ..Self::empty(status) }
     }
 
     /// The same with one more header. Control characters in `value` become spaces, so that no value can
@@ -110,11 +97,7 @@ pub fn problem(status: u16, title: &str, detail: &str) -> Response {
         body["detail"] = detail.into();
     }
     let body = Cow::Owned(body.to_string().into_bytes());
-    Response {
-        content_type: Some("application/problem+json"),
-        body,
-        ..Response::empty(status)
-    }
+    Response { content_type: Some("application/problem+json"), body, ..Response::empty(status) }
 }
 
 /// The reason phrase of a status (RFC 9110 section 15, RFC 6585); "Unknown" for one we never send.

@@ -19,20 +19,14 @@ fn a_request_is_read_whole() {
                 Authorization: bEARER  abc.def\r\nX-None:\r\n\r\nhello";
     let request = complete(text);
     assert_eq!(request.method, Method::Post);
-    assert_eq!(
-        (request.path, request.raw_query),
-        ("/api/v1/agents/7", "page=2&name=a%20b")
-    );
+    assert_eq!((request.path, request.raw_query), ("/api/v1/agents/7", "page=2&name=a%20b"));
     assert_eq!(request.body, BodyFraming::Length(5));
     assert_eq!(&text[request.head_len..], "hello");
     assert_eq!(request.bearer_token(), Some("abc.def"));
     assert_eq!(request.header("x-none"), Some(""));
     assert_eq!(request.header("absent"), None);
     let query = request.query().unwrap();
-    assert_eq!(
-        (query.get("page"), query.get("name"), query.get("x")),
-        (Some("2"), Some("a b"), None)
-    );
+    assert_eq!((query.get("page"), query.get("name"), query.get("x")), (Some("2"), Some("a b"), None));
     assert!(!request.wants_close() && !request.is_upgrade() && !request.expects_continue());
 }
 
@@ -76,91 +70,39 @@ fn bad_requests_and_their_status() {
         ("GET / HTTP/1.1\nHost: x\n\n", HttpError::BareLineFeed, 400),
         ("GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n", HttpError::BareLineFeed, 400),
         ("GET / HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", HttpError::Header, 400),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
-            HttpError::Header,
-            400,
-        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", HttpError::Header, 400),
         ("GET / HTTP/1.1\r\n A: b\r\nHost: x\r\n\r\n", HttpError::Header, 400),
         ("GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", HttpError::Header, 400),
         ("GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", HttpError::Header, 400),
         ("GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", HttpError::Header, 400),
         ("GET / HTTP/1.1\r\n\r\n", HttpError::HostMissing, 400),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n",
-            HttpError::HostRepeated,
-            400,
-        ),
-        (
-            "GET / HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n",
-            HttpError::HostRepeated,
-            400,
-        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nhost: x\r\n\r\n", HttpError::HostRepeated, 400),
+        ("GET / HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n", HttpError::HostRepeated, 400),
         (
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
             HttpError::ContentLengthRepeated,
             400,
         ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n",
-            HttpError::ContentLength,
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n",
-            HttpError::ContentLength,
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-            HttpError::ContentLength,
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x1\r\n\r\n",
-            HttpError::ContentLength,
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n",
-            HttpError::ContentLength,
-            400,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n",
-            HttpError::BodyTooLarge,
-            413,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-            HttpError::BodyTooLarge,
-            413,
-        ),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n", HttpError::ContentLength, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", HttpError::ContentLength, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", HttpError::ContentLength, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x1\r\n\r\n", HttpError::ContentLength, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", HttpError::ContentLength, 400),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", HttpError::BodyTooLarge, 413),
+        ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", HttpError::BodyTooLarge, 413),
         (
             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             HttpError::LengthAndEncoding,
             400,
         ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-            HttpError::TransferEncoding,
-            501,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n",
-            HttpError::TransferEncoding,
-            501,
-        ),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", HttpError::TransferEncoding, 501),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", HttpError::TransferEncoding, 501),
         (
             "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n",
             HttpError::TransferEncoding,
             501,
         ),
-        (
-            "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
-            HttpError::EncodingInHttp10,
-            400,
-        ),
+        ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", HttpError::EncodingInHttp10, 400),
         ("BREW / HTTP/1.1\r\nHost: x\r\n\r\n", HttpError::Method, 501),
         ("get / HTTP/1.1\r\nHost: x\r\n\r\n", HttpError::Method, 501),
         ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", HttpError::Version, 505),
@@ -187,20 +129,14 @@ fn a_head_is_bounded_in_bytes_and_headers() {
     assert_eq!(parse(&over).err(), Some(HttpError::HeadTooLarge));
     let headers = |n: usize| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(n - 1));
     assert!(parse(&headers(HTTP_HEADERS_MAX)).is_ok());
-    assert_eq!(
-        parse(&headers(HTTP_HEADERS_MAX + 1)).err(),
-        Some(HttpError::TooManyHeaders)
-    );
+    assert_eq!(parse(&headers(HTTP_HEADERS_MAX + 1)).err(), Some(HttpError::TooManyHeaders));
 }
 
 #[test]
 fn empty_lines_before_a_request_are_skipped() {
     let text = "\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(complete(text).head_len, text.len());
-    assert_eq!(
-        parse(&"\r\n".repeat(HTTP_HEAD_MAX_BYTES)).err(),
-        Some(HttpError::HeadTooLarge)
-    );
+    assert_eq!(parse(&"\r\n".repeat(HTTP_HEAD_MAX_BYTES)).err(), Some(HttpError::HeadTooLarge));
 }
 
 #[test]
@@ -222,10 +158,7 @@ fn a_head_fed_byte_by_byte_is_searched_once() {
 #[test]
 fn queries_and_percent_encoding() {
     let query = Query::parse("a=1&b&a=2&c=%E4%BD%A0+%2B&=x&&d=e=f").unwrap();
-    assert_eq!(
-        (query.get("a"), query.get("b"), query.get("c")),
-        (Some("1"), Some(""), Some("你 +"))
-    );
+    assert_eq!((query.get("a"), query.get("b"), query.get("c")), (Some("1"), Some(""), Some("你 +")));
     assert_eq!((query.get("d"), query.iter().count()), (Some("e=f"), 6));
     for bad in ["a=%", "a=%4", "a=%zz", "%=1", "a=%ff", "a=%+1"] {
         assert_eq!(Query::parse(bad), Err(HttpError::PercentEncoding), "{bad}");
@@ -262,52 +195,24 @@ fn chunked_bodies() {
     let raw = b"4\r\nWiki\r\n5;x=\"y\"\r\npedia\r\nE\r\n in\r\n\r\nchunks.\r\n000\r\nTrailer: a\r\nB: c\r\n\r\nGET /";
     for pieces in 1..=raw.len() {
         let (body, used, done) = read_chunked(raw, pieces).unwrap();
-        assert_eq!(
-            (body.as_slice(), done),
-            (b"Wikipedia in\r\n\r\nchunks.".as_slice(), true)
-        );
+        assert_eq!((body.as_slice(), done), (b"Wikipedia in\r\n\r\nchunks.".as_slice(), true));
         assert_eq!(used, raw.len() - 5, "what follows is the next request");
     }
-    for bad in [
-        "\r\n",
-        "g\r\n",
-        "-1\r\n",
-        "0x1\r\n",
-        "1\n",
-        "1\r\r",
-        "1\r\nab\r\n",
-        "1\r\na\n",
-        "0\r\n\n",
-        "1;a\n",
-        ";a\r\n",
-    ] {
+    for bad in
+        ["\r\n", "g\r\n", "-1\r\n", "0x1\r\n", "1\n", "1\r\r", "1\r\nab\r\n", "1\r\na\n", "0\r\n\n", "1;a\n", ";a\r\n"]
+    {
         assert_eq!(read_chunked(bad.as_bytes(), 1).err(), Some(HttpError::Chunk), "{bad:?}");
     }
     assert_eq!(read_chunked(b"00000000000000001", 9).err(), Some(HttpError::Chunk));
     assert_eq!(read_chunked(b"10001\r\n", 9).err(), Some(HttpError::BodyTooLarge));
-    assert_eq!(
-        read_chunked(b"ffffffffffffffff\r\n", 9).err(),
-        Some(HttpError::BodyTooLarge)
-    );
+    assert_eq!(read_chunked(b"ffffffffffffffff\r\n", 9).err(), Some(HttpError::BodyTooLarge));
     let many = "1000\r\n".to_owned() + &"a".repeat(4096) + "\r\n";
-    assert_eq!(
-        read_chunked(many.repeat(17).as_bytes(), 999).err(),
-        Some(HttpError::BodyTooLarge)
-    );
-    assert_eq!(
-        read_chunked(many.repeat(16).as_bytes(), 999).unwrap().0.len(),
-        HTTP_BODY_MAX_BYTES
-    );
+    assert_eq!(read_chunked(many.repeat(17).as_bytes(), 999).err(), Some(HttpError::BodyTooLarge));
+    assert_eq!(read_chunked(many.repeat(16).as_bytes(), 999).unwrap().0.len(), HTTP_BODY_MAX_BYTES);
     let extension = format!("1;{}", "a".repeat(HTTP_HEAD_MAX_BYTES + 1));
-    assert_eq!(
-        read_chunked(extension.as_bytes(), 999).err(),
-        Some(HttpError::HeadTooLarge)
-    );
+    assert_eq!(read_chunked(extension.as_bytes(), 999).err(), Some(HttpError::HeadTooLarge));
     let trailers = format!("0\r\n{}", "a: b\r\n".repeat(HTTP_HEAD_MAX_BYTES));
-    assert_eq!(
-        read_chunked(trailers.as_bytes(), 999).err(),
-        Some(HttpError::HeadTooLarge)
-    );
+    assert_eq!(read_chunked(trailers.as_bytes(), 999).err(), Some(HttpError::HeadTooLarge));
 }
 
 #[test]
