@@ -5,7 +5,11 @@
 //! `observe` are what their names say.
 
 pub mod auth;
+pub mod boot;
 pub mod cli;
 pub mod config;
+mod connection;
+pub mod http;
 pub mod observe;
 pub mod runtime;
+pub mod shard;

@@ -1,1 +1,52 @@
-fn main() {}
+//! `switchboard`: the command line to the deeds.
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Parser;
+use switchboard::cli::{self, Cli, Command};
+use switchboard_protocol::model::Timestamp;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Wrong usage or configuration; 1 is for what goes wrong afterwards.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let variables: Vec<_> = std::env::vars().collect();
+    match Cli::parse().into_command() {
+        Command::Serve(args) => match args.load(&variables) {
+            Ok(config) => finish(switchboard::boot::serve(config).map_err(|error| format!("{error:?}"))),
+            Err(problems) => usage(&problems),
+        },
+        Command::Token(args) => finish(cli::token(&args, &variables, now()).map(|token| println!("{token}"))),
+        Command::CheckConfig(args) => match cli::check_config(&args) {
+            Ok(effective) => {
+                print!("{effective}");
+                ExitCode::SUCCESS
+            }
+            Err(problems) => usage(&problems),
+        },
+    }
+}
+
+fn finish(result: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("switchboard: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(problems: &impl std::fmt::Display) -> ExitCode {
+    eprintln!("{problems}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

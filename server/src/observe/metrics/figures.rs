@@ -236,14 +236,16 @@ impl DeskFigures {
 pub struct StorageFigures {
     /// Writes that wait for the storage thread.
     pub queue_depth: u64,
+    /// Reads that wait for a reader.
+    pub read_queue_depth: u64,
     /// Writes that are durable.
     pub writes: u64,
     /// Groups of writes that shared one sync.
     pub groups: u64,
-    /// Syncs of the journal.
-    pub syncs: u64,
-    /// Bytes on disk, 0 if the engine keeps none.
-    pub disk_bytes: u64,
+    /// Reads answered.
+    pub reads: u64,
+    /// Operations that failed alone (a damaged record, say); any but 0 is worth a look.
+    pub failed: u64,
 }
 
 const _: () = {

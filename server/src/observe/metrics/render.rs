@@ -136,9 +136,10 @@ impl Page<'_> {
     fn storage(&mut self, figures: StorageFigures) -> Encoded {
         self.gauge("storage_queue_depth", "Writes that wait", figures.queue_depth as f64)?;
         self.counter("storage_writes", "Writes durable", figures.writes)?;
-        self.counter("storage_groups", "Groups of writes", figures.groups)?;
-        self.counter("storage_syncs", "Syncs of the journal", figures.syncs)?;
-        self.gauge("storage_disk_bytes", "Bytes on disk", figures.disk_bytes as f64)
+        self.counter("storage_groups", "Groups of writes, each one sync", figures.groups)?;
+        self.gauge("storage_read_queue_depth", "Reads that wait", figures.read_queue_depth as f64)?;
+        self.counter("storage_reads", "Reads answered", figures.reads)?;
+        self.counter("storage_failed", "Operations that failed alone", figures.failed)
     }
 
     fn describe<'s>(&'s mut self, name: &'s str, help: &str, kind: MetricType) -> Result<MetricEncoder<'s>, Error> {

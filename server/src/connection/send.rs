@@ -1,0 +1,85 @@
+//! The end of a turn: one send for each socket that has something to say.
+
+use std::io;
+use std::net::Shutdown;
+
+use switchboard_domain::ConnectionId;
+use switchboard_protocol::frame::CloseCode;
+use switchboard_protocol::model::limits;
+
+use crate::shard::{Connection, Deadline, Kind, Life, Shard};
+
+impl Shard {
+    /// Notes that a connection has something to send.
+    pub(crate) fn mark_dirty(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.table.get_mut(id)
+            && !connection.dirty
+        {
+            connection.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Sends for all that have something to say.
+    pub(crate) fn send_all(&mut self) {
+        while let Some(id) = self.dirty.pop() {
+            self.send(id);
+        }
+    }
+
+    fn send(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        connection.dirty = false;
+        let sent = connection.outbox.send(&connection.socket);
+        self.outbox_bytes = self.outbox_bytes - connection.counted + connection.outbox.len();
+        connection.counted = connection.outbox.len();
+        match sent {
+            Ok(()) => {
+                let unblocked = std::mem::replace(&mut connection.blocked, false);
+                if unblocked {
+                    self.watch(id);
+                }
+                self.everything_said(id);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let too_slow = connection.counted > outbox_limit(connection, self.shared.config.outbox_max_bytes);
+                if !std::mem::replace(&mut connection.blocked, true) {
+                    self.watch(id);
+                }
+                if too_slow {
+                    // It has what it has; it comes back and resumes by id or seq.
+                    self.close(id, CloseCode::TRY_AGAIN_LATER, "too slow; reconnect and resume");
+                }
+            }
+            Err(_) => {
+                self.lose(id);
+                self.run_effects();
+            }
+        }
+    }
+
+    /// The outbox is empty: a connection on its way out ends its half.
+    fn everything_said(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if connection.life != Life::Ending {
+            return;
+        }
+        connection.life = Life::Ended;
+        if connection.socket.shutdown(Shutdown::Write).is_err() {
+            return self.lose(id);
+        }
+        // Now its input is read and thrown away until its end: closing with unread input would reset the
+        // connection, and our last words with it.
+        self.pause(id, false);
+        self.wheel.insert(self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
+    }
+}
+
+/// A WebSocket's outbox is bounded; an HTTP answer is one at a time, and as large as it is.
+fn outbox_limit(connection: &Connection, max_bytes: usize) -> usize {
+    match (&connection.kind, connection.life) {
+        (Kind::Dialect(_), Life::Open) => max_bytes,
+        (Kind::Echo, Life::Open) => max_bytes + limits::ECHO_MESSAGE_MAX_BYTES,
+        (Kind::Http(_) | Kind::Dialect(_) | Kind::Echo, _) => usize::MAX,
+    }
+}

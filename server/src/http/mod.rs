@@ -1,0 +1,173 @@
+//! HTTP: the route table, and one handler file per noun. A handler turns a request into a response or into
+//! a command of the domain with the encoder of its answer; it never waits.
+
+mod agents;
+mod conversations;
+mod ops;
+
+use std::borrow::Cow;
+
+use matchit::{InsertError, Router};
+use switchboard_protocol::dialect::{DialectKind, Reply, Scratch};
+use switchboard_protocol::http::{Method, Query, Request, Response, percent_decode, problem};
+use switchboard_protocol::model::{Actor, Command, Timestamp};
+
+use crate::shard::{RestEncoder, Shared};
+
+/// The path of the development switch `--debug-echo`.
+const ECHO_PATH: &str = "/ws/echo";
+
+/// What a handler came to.
+pub(crate) enum Handled {
+    /// It is answered.
+    Response(Response),
+    /// The domain is to be asked.
+    Ask { actor: Actor, command: Command, encode: RestEncoder },
+}
+
+impl From<Reply> for Handled {
+    fn from(reply: Reply) -> Self {
+        Self::Response(Response::json(reply.status, reply.body))
+    }
+}
+
+/// What a connection becomes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Upgrade {
+    /// A dialect's WebSocket.
+    Dialect(DialectKind),
+    /// `/ws/echo`.
+    Echo,
+}
+
+/// What a handler is given.
+pub(crate) struct Call<'r> {
+    pub(crate) shared: &'r Shared,
+    pub(crate) bearer: Option<&'r str>,
+    pub(crate) query: Query<'r>,
+    /// The last part of the path, where the route has one.
+    pub(crate) id: Cow<'r, str>,
+    pub(crate) body: &'r mut [u8],
+    pub(crate) now: Timestamp,
+    pub(crate) scratch: &'r mut Scratch,
+}
+
+impl Call<'_> {
+    /// As whom the bearer of the request's token is taken; else why not, to be said with a 401.
+    pub(crate) fn actor(&self) -> Result<Actor, String> {
+        let token = self.bearer.ok_or("a token is required: Authorization: Bearer …")?;
+        let identity = self.shared.verifier.verify(token, self.now).map_err(|error| error.to_string())?;
+        Ok(identity.actor())
+    }
+}
+
+type Handler = fn(Call<'_>) -> Handled;
+
+/// A path: what each method does there.
+struct Route(&'static [(Method, Handler)]);
+
+/// All paths. A WebSocket's path answers plain HTTP with 426.
+const ROUTES: [(&str, Route); 9] = [
+    ("/livez", Route(&[(Method::Get, ops::livez)])),
+    ("/readyz", Route(&[(Method::Get, ops::readyz)])),
+    ("/metrics", Route(&[(Method::Get, ops::metrics)])),
+    ("/api/kefu/message/getConversation", Route(&[(Method::Get, conversations::open)])),
+    ("/api/kefu/message/list", Route(&[(Method::Get, conversations::messages)])),
+    ("/api/kefu/agents/available", Route(&[(Method::Get, conversations::available_agents)])),
+    ("/api/v1/agents", Route(&[(Method::Get, agents::list), (Method::Post, agents::create)])),
+    (
+        "/api/v1/agents/{id}",
+        Route(&[(Method::Get, agents::show), (Method::Put, agents::update), (Method::Delete, agents::delete)]),
+    ),
+    ("/ws", Route(&[(Method::Get, upgrade_required)])),
+];
+
+/// The route table.
+pub struct Routes {
+    router: Router<Route>,
+}
+
+impl Routes {
+    /// The table of all paths. Fails if two of them cannot be told apart.
+    pub fn new() -> Result<Self, InsertError> {
+        let mut router = Router::new();
+        for (path, route) in ROUTES {
+            router.insert(path, route)?;
+        }
+        Ok(Self { router })
+    }
+
+    /// Finds and calls the handler of a request.
+    pub(crate) fn handle(
+        &self,
+        shared: &Shared,
+        request: &Request<'_>,
+        body: &mut [u8],
+        now: Timestamp,
+        scratch: &mut Scratch,
+    ) -> Handled {
+        let Ok(found) = self.router.at(request.path) else { return Handled::Response(not_found()) };
+        let asked = if request.method == Method::Head { Method::Get } else { request.method };
+        if asked == Method::Options {
+            return Handled::Response(Response::empty(204).with_header("Allow", allowed(found.value)));
+        }
+        let Some((_, handler)) = found.value.0.iter().find(|(method, _)| *method == asked) else {
+            let response = problem(405, "Method Not Allowed", "this path does not take this method");
+            return Handled::Response(response.with_header("Allow", allowed(found.value)));
+        };
+        let (query, id) = match (Query::parse(request.raw_query), percent_decode(found.params.get("id").unwrap_or("")))
+        {
+            (Ok(query), Ok(id)) => (query, id),
+            (Err(error), _) | (_, Err(error)) => return Handled::Response(Response::from(error)),
+        };
+        handler(Call { shared, bearer: request.bearer_token(), query, id, body, now, scratch })
+    }
+
+    /// What an upgrade request may become, before the handshake itself is looked at.
+    pub(crate) fn upgrade(&self, shared: &Shared, request: &Request<'_>, draining: bool) -> Result<Upgrade, Response> {
+        let upgrade = match DialectKind::at_path(request.path) {
+            Some(kind) => Upgrade::Dialect(kind),
+            None if request.path == ECHO_PATH && shared.config.debug_echo => Upgrade::Echo,
+            None if self.router.at(request.path).is_ok() => {
+                return Err(problem(400, "Bad Request", "no WebSocket is spoken at this path"));
+            }
+            None => return Err(not_found()),
+        };
+        if !shared.origins.allows(request.header("Origin"), request.header("Host")) {
+            return Err(problem(403, "Forbidden", "this origin is not allowed; see `allowed_origins`"));
+        }
+        if draining {
+            return Err(problem(503, "Service Unavailable", "the server restarts").with_header("Retry-After", "1"));
+        }
+        Ok(upgrade)
+    }
+}
+
+fn upgrade_required(_: Call<'_>) -> Handled {
+    let response = problem(426, "Upgrade Required", "this path speaks WebSocket");
+    Handled::Response(response.with_header("Upgrade", "websocket").with_header("Connection", "Upgrade"))
+}
+
+fn not_found() -> Response {
+    problem(404, "Not Found", "there is nothing at this path")
+}
+
+fn allowed(route: &Route) -> String {
+    let methods: Vec<_> = route.0.iter().map(|(method, _)| method.as_str()).collect();
+    format!("{}, HEAD, OPTIONS", methods.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_protocol::dialect::dialect;
+
+    use super::*;
+
+    #[test]
+    fn every_websocket_has_a_route_that_asks_for_an_upgrade() {
+        let routes = Routes::new().unwrap();
+        for kind in DialectKind::ALL {
+            assert!(routes.router.at(dialect(kind).session().path).is_ok());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The only place where deeds happen: what the core wants done is done here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+use switchboard_domain::{ConnectionId, Effect, Listeners, Origin};
+use switchboard_protocol::dialect::{DialectKind, Settings, dialect};
+use switchboard_protocol::frame::{CloseCode, Opcode, OpenFrame};
+use switchboard_protocol::model::{Answer, Event, Refusal};
+use switchboard_storage::{Op, Ticket};
+
+use super::mail::Mail;
+use super::replies::ReplyTo;
+use super::table::{Kind, Life};
+use super::{Deadline, Shard};
+
+impl Shard {
+    /// Does everything that the core has asked for.
+    pub(crate) fn run_effects(&mut self) {
+        // Deeds may lead to new effects (a peer found gone, say), which are then done too.
+        while !self.effects.is_empty() {
+            let mut effects = std::mem::take(&mut self.effects);
+            for effect in effects.drain(..) {
+                self.run_effect(effect);
+            }
+            if self.effects.is_empty() {
+                self.effects = effects;
+            }
+        }
+    }
+
+    fn run_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { origin, result } => self.answer(origin, &result),
+            Effect::Tell { to, event } => self.tell(&to, &event),
+            Effect::Mail { to, letter } => {
+                self.port.send(usize::from(to.0), Mail::Letter(letter));
+            }
+            Effect::Write { ticket, write } => {
+                self.writes_asked.push_back(Instant::now());
+                self.submit(ticket, Op::Write(write));
+            }
+            Effect::Read { ticket, read } => self.submit(ticket, Op::Read(read)),
+            Effect::Arm { timer, at } => {
+                let wait_ms = at.millis_since(self.clock.wall());
+                self.wheel.insert(self.clock.now_ms() + wait_ms, Deadline::Core(timer));
+            }
+            Effect::Expel { connections } => {
+                for id in connections {
+                    self.expel(id);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, origin: Origin, result: &Result<Answer, Refusal>) {
+        let reply = self.replies.remove(origin.reply as usize);
+        if let Ok(Answer::Sent(_)) = result {
+            self.figures.message();
+        }
+        match reply.to {
+            ReplyTo::Rest(encode) => {
+                let answer = encode(result.as_ref(), &self.dialects);
+                self.respond_rest(reply.connection, answer);
+            }
+            ReplyTo::Socket(context) => {
+                let id = reply.connection;
+                let settings = self.dialects;
+                let Some(connection) = self.table.get_mut(id) else { return };
+                connection.in_flight = connection.in_flight.saturating_sub(1);
+                let Kind::Dialect(kind) = connection.kind else { return };
+                if connection.life == Life::Open {
+                    connection.outbox.write(|out| {
+                        let frame = OpenFrame::begin(out);
+                        dialect(kind).encode_answer(&context, result.as_ref(), &settings, out);
+                        frame.finish(out, Opcode::Text);
+                    });
+                }
+                if connection.unread.is_some() || connection.moving.is_some() || connection.paused {
+                    self.revisit.push_back(id);
+                }
+                self.mark_dirty(id);
+            }
+        }
+    }
+
+    /// Tells connections something, encoded once for each dialect and shared.
+    fn tell(&mut self, to: &Listeners, event: &Event) {
+        let mut encoded: SmallVec<[Encoded; 2]> = SmallVec::new();
+        let mut told = 0;
+        for id in to {
+            let settings = self.dialects;
+            let Some(connection) = self.table.get_mut(*id) else { continue };
+            let Kind::Dialect(kind) = connection.kind else { continue };
+            if connection.life != Life::Open {
+                continue;
+            }
+            let key = (kind, connection.ext);
+            let frame = match encoded.iter().find(|(known, _)| *known == key) {
+                Some((_, frame)) => frame.clone(),
+                None => {
+                    let frame = encode(kind, event, connection.ext, &settings);
+                    encoded.push((key, frame.clone()));
+                    frame
+                }
+            };
+            if let Some(frame) = frame {
+                connection.outbox.share(frame);
+                told += 1;
+                self.mark_dirty(*id);
+            }
+        }
+        self.figures.pushes(told);
+    }
+
+    fn expel(&mut self, id: ConnectionId) {
+        self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
+    }
+
+    fn submit(&mut self, ticket: u32, op: Op) {
+        let ticket = Ticket { shard: self.id.0, number: u64::from(ticket) };
+        if !self.unsubmitted.is_empty() {
+            self.unsubmitted.push_back((ticket, op));
+        } else if let Err(full) = self.shared.store.submit(ticket, op) {
+            self.unsubmitted.push_back((ticket, full.0));
+        }
+    }
+
+    /// Submits what storage had no room for, in order. The line is bounded by the core's own limit on
+    /// operations under way.
+    pub(super) fn submit_waiting(&mut self) {
+        while let Some((ticket, op)) = self.unsubmitted.pop_front() {
+            if let Err(full) = self.shared.store.submit(ticket, op) {
+                self.unsubmitted.push_front((ticket, full.0));
+                return;
+            }
+        }
+    }
+}
+
+fn encode(kind: DialectKind, event: &Event, ext: bool, settings: &Settings) -> Option<Arc<[u8]>> {
+    let mut out = Vec::with_capacity(512);
+    let frame = OpenFrame::begin(&mut out);
+    if !dialect(kind).encode_event(event, ext, settings, &mut out) {
+        return None;
+    }
+    frame.finish(&mut out, Opcode::Text);
+    Some(out.into())
+}

@@ -1,0 +1,36 @@
+//! Answers that are awaited: whom to give them to, and how to say them.
+
+use switchboard_domain::{ConnectionId, Origin, Request};
+use switchboard_protocol::dialect::{Context, Reply as RestReply, Settings};
+use switchboard_protocol::model::{Actor, Answer, Command, Refusal};
+
+use super::Shard;
+
+/// How a REST answer is said.
+pub(crate) type RestEncoder = fn(Result<&Answer, &Refusal>, &Settings) -> RestReply;
+
+/// An answer that is awaited.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) connection: ConnectionId,
+    pub(crate) to: ReplyTo,
+}
+
+/// How it will be said.
+#[derive(Debug)]
+pub(crate) enum ReplyTo {
+    /// By the connection's dialect.
+    Socket(Context),
+    /// As a REST answer.
+    Rest(RestEncoder),
+}
+
+impl Shard {
+    /// The request of a connection of this shard, with its answer noted as awaited.
+    pub(crate) fn request(&mut self, connection: ConnectionId, to: ReplyTo, actor: Actor, command: Command) -> Request {
+        self.figures.command();
+        let reply = self.replies.insert(Reply { connection, to });
+        let reply = u32::try_from(reply).expect("answers awaited are bounded by connections");
+        Request { origin: Origin { shard: self.id, connection, reply }, actor, command }
+    }
+}
