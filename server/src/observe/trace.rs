@@ -13,9 +13,12 @@ use crate::config::LogFormat;
 #[error("the log cannot be set up: {0}")]
 pub struct TraceError(String);
 
+/// What the storage engine tells of its inner life is for who asks for it by name in `log.level`.
+const QUIET: &str = "fjall=warn,lsm_tree=warn,";
+
 /// Sets up the process's log. `level` is what `log.level` takes.
 pub fn init(format: LogFormat, level: &str) -> Result<(), TraceError> {
-    let filter = EnvFilter::try_new(level).map_err(|error| TraceError(error.to_string()))?;
+    let filter = EnvFilter::try_new(format!("{QUIET}{level}")).map_err(|error| TraceError(error.to_string()))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -139,6 +139,9 @@ impl Shard {
     }
 }
 
+/// An event in one dialect, with or without the opt-in to extensions; `None` if such a listener is not told.
+type Encoded = ((DialectKind, bool), Option<Arc<[u8]>>);
+
 fn encode(kind: DialectKind, event: &Event, ext: bool, settings: &Settings) -> Option<Arc<[u8]>> {
     let mut out = Vec::with_capacity(512);
     let frame = OpenFrame::begin(&mut out);
