@@ -129,3 +129,5 @@ pub const CLOSE_TIMEOUT_MS: u64 = 2_000;
 pub const SEND_MAX_SEGMENTS: usize = 64;
 
 const _: () = assert!(READ_BUFFER_BYTES > MESSAGE_MAX_BYTES + 14, "a whole message is parsed in place");
+/// Contents in one answer to a resuming peer: escaped as JSON they still fit an outbox of 1 MiB.
+pub const SYNC_MAX_BYTES: usize = 128 * 1024;

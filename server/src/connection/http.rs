@@ -10,7 +10,7 @@ use switchboard_protocol::http::{
 };
 use switchboard_protocol::model::limits;
 
-use super::Next;
+use super::{CONGESTED, Next};
 use crate::http::{Handled, Upgrade};
 use crate::observe::metrics::BadInput;
 use crate::shard::{Connection, Deadline, Kind, Life, ReplyTo, Shard};
@@ -131,6 +131,10 @@ impl Shard {
         };
         match (&mut connection.kind, step) {
             (Kind::Http(http), step) => {
+                if matches!(step, Step::Again) && !buffer.is_empty() {
+                    // The next request has begun already.
+                    http.deadline_ms = self.clock.now_ms() + millis(self.shared.config.head_timeout);
+                }
                 http.buffer = buffer;
                 step
             }
@@ -185,6 +189,11 @@ impl Shard {
             Handled::Response(response) => {
                 let keep_alive = http.keep_alive;
                 self.finish(connection, &response, keep_alive);
+            }
+            Handled::Ask { encode, .. } if self.port.is_congested() => {
+                let reply = encode(Err(&CONGESTED), &self.dialects);
+                let keep_alive = http.keep_alive;
+                self.finish(connection, &Response::json(reply.status, reply.body), keep_alive);
             }
             Handled::Ask { actor, command, encode } => {
                 http.busy = true;

@@ -57,11 +57,11 @@ impl Shard {
 
     /// The server takes no more connections.
     pub(crate) fn turn_away(&mut self, id: ConnectionId) {
+        if let Some(Connection { kind: Kind::Http(http), .. }) = self.table.get_mut(id) {
+            http.close_after_answer();
+        }
         let response = problem(503, "Service Unavailable", "no more connections are taken now; try again later");
         self.respond(id, &response.with_header("Retry-After", "5"));
-        if let Some(connection) = self.table.get_mut(id) {
-            connection.life = Life::Ending;
-        }
     }
 }
 

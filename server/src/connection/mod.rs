@@ -15,12 +15,16 @@ use std::io;
 use std::os::fd::AsFd;
 
 use switchboard_domain::ConnectionId;
+use switchboard_protocol::model::Refusal;
 
 pub(crate) use http::Http;
 pub(crate) use outbox::Outbox;
 
 use crate::runtime::{Interest, Socket};
 use crate::shard::{Connection, Kind, Shard, token_of, wrapping_ms};
+
+/// Other shards do not keep up with the mail of this one: new commands wait outside.
+pub(crate) const CONGESTED: Refusal = Refusal::Busy("other shards are behind");
 
 /// What follows when a connection's bytes were dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +127,6 @@ impl Shard {
         if next == Next::Drop {
             self.lose(id);
         }
-        self.run_effects();
     }
 
     /// Watches a connection for what it now needs.

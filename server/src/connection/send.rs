@@ -24,6 +24,8 @@ impl Shard {
     pub(crate) fn send_all(&mut self) {
         while let Some(id) = self.dirty.pop() {
             self.send(id);
+            // A peer found gone may lead to words for others.
+            self.run_effects();
         }
     }
 
@@ -51,10 +53,7 @@ impl Shard {
                     self.close(id, CloseCode::TRY_AGAIN_LATER, "too slow; reconnect and resume");
                 }
             }
-            Err(_) => {
-                self.lose(id);
-                self.run_effects();
-            }
+            Err(_) => self.lose(id),
         }
     }
 

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use switchboard_domain::{ConnectionId, Input, Login};
 use switchboard_protocol::dialect::{Context, DialectKind, Intent, LoginRefusal, Seat, dialect};
 use switchboard_protocol::frame::{CloseCode, Incoming, Limits, Opcode, OpenFrame, Role, write_frame, write_pong};
-use switchboard_protocol::model::{AgentChange, Command, Party, Refusal, limits};
+use switchboard_protocol::model::{AgentChange, Command, Party, limits};
 
-use super::Next;
 use super::life::say_close;
+use super::{CONGESTED, Next};
 use crate::auth::jwt::{Identity, TokenError};
 use crate::observe::metrics::BadInput;
 use crate::shard::{Connection, Join, Kind, Life, ReplyTo, Shard};
@@ -151,7 +151,7 @@ impl Shard {
         command: Command,
         context: Context,
     ) {
-        let congested = if self.port.is_congested() { Err(Refusal::Busy("other shards are behind")) } else { Ok(()) };
+        let congested = if self.port.is_congested() { Err(CONGESTED) } else { Ok(()) };
         match congested.and_then(|()| connection.session.actor(&command)) {
             Ok(actor) => {
                 connection.in_flight += 1;

@@ -58,6 +58,7 @@ pub struct Readiness {
     watch: Option<OwnedFd>,
     wake: Wake,
     batch: Vec<libc::epoll_event>,
+    turns: u32,
 }
 
 impl Readiness {
@@ -77,7 +78,7 @@ impl Readiness {
         let epoll = unsafe { OwnedFd::from_raw_fd(raw) };
         let watch = Some(epoll.try_clone()?);
         let batch = Vec::with_capacity(READY_BATCH_EVENTS);
-        let set = Self { epoll, watch, wake, batch };
+        let set = Self { epoll, watch, wake, batch, turns: 0 };
         set.control(libc::EPOLL_CTL_ADD, set.wake.as_fd(), Self::WAKE_TOKEN, EDGE_READ)?;
         Ok(set)
     }
@@ -117,11 +118,15 @@ impl Readiness {
     /// turns). Returns with none when the bell or the alarm rang or `has_work` is true: mail or other queues of
     /// this shard that are to be served in the same turn. Whoever feeds such a queue rings the [`Waker`] after it.
     ///
-    /// A busy shard pays one `epoll_wait` a turn and yields to glommio only when its preempt timer says so;
-    /// the poll is armed, and senders pay a syscall, only when there is nothing at all to do.
+    /// A busy shard pays one `epoll_wait` a turn; the poll is armed, and senders pay a syscall, only when there is
+    /// nothing at all to do. glommio's reactor runs only then: a shard that is never idle would starve glommio's own
+    /// timers and files, so shards use the wheel and have no files.
     pub async fn wait(&mut self, events: &mut Vec<Ready>, mut has_work: impl FnMut() -> bool) -> io::Result<()> {
         events.clear();
-        glommio::executor().yield_if_needed().await;
+        self.turns = self.turns.wrapping_add(1);
+        if self.turns.is_multiple_of(YIELD_EVERY_TURNS) {
+            glommio::executor().yield_now().await;
+        }
         if self.collect(events)? > 0 || has_work() {
             return Ok(());
         }
@@ -182,6 +187,8 @@ impl Readiness {
     }
 }
 
+/// A busy shard lets tasks beside the pump run this often.
+const YIELD_EVERY_TURNS: u32 = 64;
 const EDGE_READ: u32 = (libc::EPOLLIN | libc::EPOLLET) as u32;
 
 /// An event as the pump sees it; `None` for the set's own tokens, whose only purpose is to end a wait.

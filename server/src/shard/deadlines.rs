@@ -3,7 +3,7 @@
 
 use switchboard_domain::{ConnectionId, Input, Timer};
 use switchboard_protocol::frame::{CloseCode, Opcode, write_frame};
-use switchboard_protocol::model::limits;
+use switchboard_protocol::model::{Timestamp, limits};
 
 use super::Shard;
 use super::table::{Kind, Life};
@@ -12,7 +12,12 @@ use super::table::{Kind, Life};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Deadline {
     /// The core's.
-    Core(Timer),
+    Core {
+        /// Which.
+        timer: Timer,
+        /// Not before this wall time, which the wheel does not know.
+        at: Timestamp,
+    },
     /// An HTTP connection: its request is late, or it was idle too long.
     Http(ConnectionId),
     /// A connection we closed: the peer did not end its half.
@@ -40,7 +45,8 @@ impl Shard {
         self.wheel.advance(now_ms, |deadline| due.push(deadline));
         for deadline in due.drain(..) {
             match deadline {
-                Deadline::Core(timer) => self.handle(Input::Timer(timer)),
+                Deadline::Core { timer, at } if self.clock.wall() < at => self.arm_core(timer, at),
+                Deadline::Core { timer, .. } => self.handle(Input::Timer(timer)),
                 Deadline::Http(id) => self.http_late(id),
                 Deadline::Close(id) => self.lose(id),
                 Deadline::Sweep { from } => self.sweep(from),
@@ -49,6 +55,13 @@ impl Shard {
             }
         }
         self.due = due;
+    }
+
+    /// Lets the core be woken at a wall time. The wheel counts monotonic time: if the wall clock was set back
+    /// meanwhile, the timer is armed again.
+    pub(super) fn arm_core(&mut self, timer: Timer, at: Timestamp) {
+        let wait_ms = at.millis_since(self.clock.wall());
+        self.wheel.insert(self.clock.now_ms() + wait_ms, Deadline::Core { timer, at });
     }
 
     /// Begins the sweeps.

@@ -10,10 +10,10 @@ use switchboard_protocol::frame::{CloseCode, Opcode, OpenFrame};
 use switchboard_protocol::model::{Answer, Event, Refusal};
 use switchboard_storage::{Op, Ticket};
 
+use super::Shard;
 use super::mail::Mail;
 use super::replies::ReplyTo;
 use super::table::{Kind, Life};
-use super::{Deadline, Shard};
 
 impl Shard {
     /// Does everything that the core has asked for.
@@ -42,10 +42,7 @@ impl Shard {
                 self.submit(ticket, Op::Write(write));
             }
             Effect::Read { ticket, read } => self.submit(ticket, Op::Read(read)),
-            Effect::Arm { timer, at } => {
-                let wait_ms = at.millis_since(self.clock.wall());
-                self.wheel.insert(self.clock.now_ms() + wait_ms, Deadline::Core(timer));
-            }
+            Effect::Arm { timer, at } => self.arm_core(timer, at),
             Effect::Expel { connections } => {
                 for id in connections {
                     self.expel(id);

@@ -64,8 +64,10 @@ impl Shard {
         }
         self.keep_deadlines();
         self.submit_waiting();
+        self.run_effects();
         while let Some(id) = self.revisit.pop_front() {
             self.revisit(id);
+            self.run_effects();
         }
         self.send_all();
         let waiting = self.port.flush() > 0 || !self.unsubmitted.is_empty();
@@ -154,7 +156,9 @@ impl Shard {
 
     fn connection_ready(&mut self, ready: Ready) {
         let id = connection_of(ready.token);
-        if ready.error || (ready.hangup && !ready.readable) {
+        // A paused connection is not read, so its end would be told again and again.
+        let unread_end = ready.hangup && self.table.get(id).is_some_and(|connection| connection.paused);
+        if ready.error || unread_end {
             return self.lose(id);
         }
         if ready.writable {

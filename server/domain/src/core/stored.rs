@@ -59,7 +59,7 @@ impl Core {
                 self.seq_known(origin, conversation, limit, newest, outcome);
             }
             Then::Sync { origin, next_seq, complete } => {
-                let result = history(outcome).map(|messages| Answer::Synced { messages, next_seq, complete });
+                let result = history(outcome).map(|messages| synced(messages, next_seq, complete));
                 self.hands.answer(origin, result);
             }
             Then::Visitor(visitor) => {
@@ -233,6 +233,22 @@ fn tell_both(hands: &mut Hands, event: Event, except: Origin) {
     if let Some(agent) = agent {
         hands.deliver(&Party::Agent(agent), &event, Some(except));
     }
+}
+
+/// A stretch for a resuming peer, cut where it would fill an outbox: the peer asks on from `next_seq`.
+fn synced(mut messages: Vec<Message>, next_seq: Seq, complete: bool) -> Answer {
+    let mut bytes = 0;
+    let fit = messages.iter().take_while(|message| {
+        bytes += message.body.content.len() + message.body.file_url.as_ref().map_or(0, String::len);
+        bytes <= limits::SYNC_MAX_BYTES
+    });
+    let fit = fit.count().max(1);
+    if fit >= messages.len() {
+        return Answer::Synced { messages, next_seq, complete };
+    }
+    messages.truncate(fit);
+    let next_seq = messages.last().map_or(next_seq, |message| message.seq);
+    Answer::Synced { messages, next_seq, complete: false }
 }
 
 fn history(outcome: Outcome) -> Result<Vec<Message>, Refusal> {
