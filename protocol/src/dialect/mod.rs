@@ -100,8 +100,10 @@ impl Default for Settings {
 /// What a text message asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
-    /// Nothing further is wanted: what is to be said (a pong, an error) was written to `out`.
+    /// Nothing further is wanted: a pong was written to `out`.
     Answered,
+    /// The peer's mistake: an error was written to `out`.
+    Mistaken(Mistake),
     /// Log in; the answer goes through [`Dialect::encode_login`].
     Login {
         /// The token as it came.
@@ -125,6 +127,15 @@ pub enum Intent {
         /// The peer used an extension, and so opts in to them.
         extension: bool,
     },
+}
+
+/// What kind of mistake a message was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// No JSON that can be read.
+    Json,
+    /// A field missing or wrong, an unknown action, or one that this connection may not use.
+    Field,
 }
 
 /// Why a connection was not given to a party.

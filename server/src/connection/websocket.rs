@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use switchboard_domain::{ConnectionId, Input, Login};
-use switchboard_protocol::dialect::{Context, DialectKind, Intent, LoginRefusal, Seat, dialect};
+use switchboard_protocol::dialect::{Context, DialectKind, Intent, LoginRefusal, Mistake, Seat, dialect};
 use switchboard_protocol::frame::{CloseCode, Incoming, Limits, Opcode, OpenFrame, Role, write_frame, write_pong};
 use switchboard_protocol::model::{AgentChange, Command, Party, limits};
 
@@ -131,6 +131,8 @@ impl Shard {
         });
         match intent {
             Intent::Answered => {}
+            Intent::Mistaken(Mistake::Json) => self.figures.bad_input(BadInput::Json),
+            Intent::Mistaken(Mistake::Field) => self.figures.bad_input(BadInput::Field),
             Intent::Login { token, context } => self.log_in(id, connection, kind, &token, context),
             Intent::Bind { visitor, context } => {
                 let party = Party::Visitor(visitor);

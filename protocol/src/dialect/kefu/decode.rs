@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use smallvec::SmallVec;
 
 use crate::dialect::json::{Fields, WireId, scan};
-use crate::dialect::{Context, FieldError, Intent, Malformed, Query, Rejection, Scratch, Seat};
+use crate::dialect::{Context, FieldError, Intent, Malformed, Mistake, Query, Rejection, Scratch, Seat};
 use crate::model::limits::{
     CLIENT_MSG_ID_MAX_CHARS, GROUP_MAX_CHARS, ID_END, KEFU_PAGE_DEFAULT, OP_ID_MAX_BYTES, PAGE_MAX, READ_IDS_MAX,
     URL_MAX_BYTES, VISITOR_ID_MAX_CHARS,
@@ -48,6 +48,16 @@ pub(super) enum Complaint {
     Refused(Action, Refusal),
 }
 
+impl Complaint {
+    /// Of which kind it is, for whoever counts.
+    fn mistake(&self) -> Mistake {
+        match self {
+            Self::Malformed(_) => Mistake::Json,
+            Self::Field(_) | Self::UnknownAction(_) | Self::NotForSeat | Self::Refused(..) => Mistake::Field,
+        }
+    }
+}
+
 impl From<FieldError> for Complaint {
     fn from(error: FieldError) -> Self {
         Self::Field(error)
@@ -64,7 +74,7 @@ pub(super) fn message(text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &
         Ok(op_id) => op_id,
         Err(complaint) => {
             encode::complaint(&complaint, &[], out);
-            return Intent::Answered;
+            return Intent::Mistaken(complaint.mistake());
         }
     };
     scratch.read(text, |fields| {
@@ -73,12 +83,12 @@ pub(super) fn message(text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &
             Ok(fields) => fields,
             Err(malformed) => {
                 encode::complaint(&Complaint::Malformed(malformed), &[], out);
-                return Intent::Answered;
+                return Intent::Mistaken(Mistake::Json);
             }
         };
         request(&fields, seat, &op_id, out).unwrap_or_else(|complaint| {
             encode::complaint(&complaint, &op_id, out);
-            Intent::Answered
+            Intent::Mistaken(complaint.mistake())
         })
     })
 }
