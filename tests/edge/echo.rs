@@ -22,7 +22,7 @@ fn echo_of_every_size() {
 fn echo_has_the_same_rules() {
     let server = Setup::shards(1).switch("--debug-echo").start();
     for (name, bytes, code) in [
-        ("too large", head(FIN | TEXT, (16 << 20) + 1, true), 1009),
+        ("too large", [head(FIN | TEXT, (16 << 20) + 1, true), vec![0; 4]].concat(), 1009),
         ("unmasked", head(FIN | TEXT, 1, false), 1002),
         ("bad UTF-8", masked(TEXT, b"\xff"), 1007),
         ("reserved opcode", masked(FIN | 3, b""), 1002),

@@ -255,7 +255,6 @@ fn numbers_that_are_none() {
         "?conversation_id=".to_owned(),
         "?conversation_id=abc".to_owned(),
         "?conversation_id=1.5".to_owned(),
-        "?conversation_id=%zz".to_owned(),
         format!("?conversation_id={id}&page_size=0"),
         format!("?conversation_id={id}&page_size=-1"),
         format!("?conversation_id={id}&page_size=ten"),
@@ -265,6 +264,9 @@ fn numbers_that_are_none() {
     ] {
         assert_eq!(status(&query), 400, "{query}");
     }
+    // An escape that is none is refused before anybody knows whose parameter it is.
+    let escape = server.get("/api/kefu/message/list?conversation_id=%zz", Some(("user", 100)));
+    assert_eq!(escape.status, 400);
     for none in ["0", "1", "4096", "-7", "9007199254740991", "9007199254740992", "18446744073709551616"] {
         let status = status(&format!("?conversation_id={none}"));
         assert!(matches!(status, 400 | 404), "{none}: {status}");

@@ -22,13 +22,12 @@ fn a_reader_that_never_reads() {
     let login = json!({"action": "login", "data": {"token": server.token("agent", 1)}, "op_id": 1});
     sleeper.send(&masked(FIN | TEXT, login.to_string().as_bytes()));
     sleeper.frame().expect("logged in");
-    let closes = || server.metric("switchboard_connections", "shard");
-    let before = closes();
+    let before = server.connections();
     let memory = server.resident_kib();
     let content = "长".repeat(10_000);
     let began = Instant::now();
     let mut sent = 0;
-    while closes() == before {
+    while server.connections() == before {
         for _ in 0..20 {
             user.say(id, &content);
             sent += 1;
@@ -82,7 +81,7 @@ fn come_and_go() {
         }
     };
     (0..200).for_each(visit);
-    until("all gone", || (server.metric("switchboard_connections", "shard") == 0.0).then_some(()));
+    until("all gone", || (server.connections() == 0).then_some(()));
     let (files, memory) = (server.open_files(), server.resident_kib());
     (0..2000).for_each(visit);
     until("all descriptors given back", || (server.open_files() <= files + 2).then_some(()));
@@ -95,7 +94,7 @@ fn come_and_go() {
 fn many_idle_sockets() {
     let server = Setup::shards(2).start();
     let idle: Vec<Raw> = (0..1000).map(|_| Raw::upgraded(server.address, "/ws")).collect();
-    until("all counted", || (server.metric("switchboard_connections", "shard") >= 1000.0).then_some(()));
+    until("all counted", || (server.connections() >= 1000).then_some(()));
     let mut agent = server.login("agent", 1);
     let id = server.conversation_id(100);
     let mut user = server.login("user", 100);
@@ -106,7 +105,7 @@ fn many_idle_sockets() {
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?} for 50 messages", began.elapsed());
     drop(idle);
-    until("all gone", || (server.metric("switchboard_connections", "shard") <= 2.0).then_some(()));
+    until("all gone", || (server.connections() <= 2).then_some(()));
 }
 
 /// A peer that answers no ping is closed; one that does stays.

@@ -357,6 +357,12 @@ impl Server {
         });
     }
 
+    /// WebSockets, and whatever else is connected, without the connection that asks.
+    #[track_caller]
+    pub fn connections(&self) -> u64 {
+        self.metric("switchboard_connections", "shard") as u64 - 1
+    }
+
     /// The sum of a metric over all its labels that contain `label`.
     #[track_caller]
     pub fn metric(&self, name: &str, label: &str) -> f64 {

@@ -190,6 +190,7 @@ fn away_and_busy_take_no_new_ones(shards: u16) {
     let server = Setup::shards(shards).start();
     let mut agent = server.login_ext("agent", 1);
     let held = server.conversation_id(100);
+    assert_like(&agent.push("kefu_message_assigned"), assigned(held, 1, 100));
     for status in ["away", "busy"] {
         server.change_agent(1, &json!({"status": status}));
         assert_eq!(server.agent_view(1)["status"], status);
