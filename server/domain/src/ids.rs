@@ -29,6 +29,11 @@ impl Ids {
         }
     }
 
+    /// Storage leased nothing; the next mint asks again.
+    pub(crate) fn lease_failed(&mut self, vshard: VShard) {
+        self.block(vshard).asking = false;
+    }
+
     /// Whether it is time to lease another block for a virtual shard; says so once until it came.
     pub(crate) fn wants_lease(&mut self, vshard: VShard) -> bool {
         let slot = self.block(vshard);

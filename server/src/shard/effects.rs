@@ -15,6 +15,9 @@ use super::mail::Mail;
 use super::replies::ReplyTo;
 use super::table::{Kind, Life};
 
+/// Set in the ticket number of a write, beside the core's 32 bits.
+pub(super) const WRITE_TICKET: u64 = 1 << 32;
+
 impl Shard {
     /// Does everything that the core has asked for.
     pub(crate) fn run_effects(&mut self) {
@@ -39,9 +42,9 @@ impl Shard {
             }
             Effect::Write { ticket, write } => {
                 self.writes_asked.push_back(Instant::now());
-                self.submit(ticket, Op::Write(write));
+                self.submit(u64::from(ticket) | WRITE_TICKET, Op::Write(write));
             }
-            Effect::Read { ticket, read } => self.submit(ticket, Op::Read(read)),
+            Effect::Read { ticket, read } => self.submit(u64::from(ticket), Op::Read(read)),
             Effect::Arm { timer, at } => self.arm_core(timer, at),
             Effect::Expel { connections } => {
                 for id in connections {
@@ -115,8 +118,8 @@ impl Shard {
         self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
     }
 
-    fn submit(&mut self, ticket: u32, op: Op) {
-        let ticket = Ticket { shard: self.id.0, number: u64::from(ticket) };
+    fn submit(&mut self, number: u64, op: Op) {
+        let ticket = Ticket { shard: self.id.0, number };
         if !self.unsubmitted.is_empty() {
             self.unsubmitted.push_back((ticket, op));
         } else if let Err(full) = self.shared.store.submit(ticket, op) {

@@ -7,6 +7,7 @@ use switchboard_domain::{Input, Outcome};
 use switchboard_protocol::model::limits;
 use switchboard_storage::Done;
 
+use super::effects::WRITE_TICKET;
 use super::mail::Mail;
 use super::table::connection_of;
 use super::{Deadline, Shard};
@@ -87,10 +88,11 @@ impl Shard {
     fn take_stored(&mut self) {
         for _ in 0..limits::INFLIGHT_MAX_OPS {
             let Some((number, done)) = self.stored.next() else { return };
-            let ticket = u32::try_from(number).expect("tickets are the core's 32-bit numbers");
+            let ticket = u32::try_from(number & !WRITE_TICKET).expect("tickets are the core's 32-bit numbers");
+            let asked = if number & WRITE_TICKET == 0 { None } else { self.writes_asked.pop_front() };
             let outcome = match done {
                 Done::Written(written) => {
-                    if let Some(asked) = self.writes_asked.pop_front() {
+                    if let Some(asked) = asked {
                         self.figures.durable(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
                     }
                     Outcome::Written(written)

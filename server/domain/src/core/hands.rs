@@ -148,7 +148,7 @@ impl Hands {
     ) -> Result<T, Refusal> {
         let minted = mint(&mut self.ids, vshard);
         if self.ids.wants_lease(vshard) {
-            self.write(Then::Leased, Write::LeaseIds(vec![vshard]));
+            self.write(Then::Leased(vshard), Write::LeaseIds(vec![vshard]));
         }
         minted.ok_or(Refusal::Busy("ids are being leased"))
     }

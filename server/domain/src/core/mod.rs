@@ -140,7 +140,7 @@ impl Core {
             Letter::AgentKnown(profile) => self.hands.directory.learn(profile),
             Letter::AgentDeleted(agent) => {
                 self.hands.directory.delete(agent);
-                let connections = self.hands.devices.listeners(&Party::Agent(agent), None);
+                let connections = self.hands.devices.expel(&Party::Agent(agent));
                 if !connections.is_empty() {
                     self.hands.out.push(Effect::Expel { connections });
                 }

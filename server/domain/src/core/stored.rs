@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     AgentId, Answer, ConversationId, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent, Seq, Side,
-    Timestamp, VisitorId, Written, limits,
+    Timestamp, VShard, VisitorId, Written, limits,
 };
 
 use super::hands::Hands;
@@ -40,7 +40,7 @@ pub(super) enum Then {
     /// An agent's record is stored that nobody asked for.
     AgentSaved,
     /// Ids are leased.
-    Leased,
+    Leased(VShard),
 }
 
 impl Core {
@@ -80,21 +80,24 @@ impl Core {
             }
             Then::Agent { origin, answer } => self.hands.answer(origin, Ok(*answer)),
             Then::AgentSaved => {}
-            Then::Leased => {
-                if let Outcome::Written(Written::Leased(blocks)) = outcome {
+            Then::Leased(vshard) => match outcome {
+                Outcome::Written(Written::Leased(blocks)) => {
                     for (vshard, block) in blocks {
                         self.hands.ids.lease(vshard, block);
                     }
                 }
-            }
+                Outcome::Written(_) | Outcome::Found(_) | Outcome::Unavailable => self.hands.ids.lease_failed(vshard),
+            },
         }
     }
 
     /// A write of a conversation is durable: whoever waited hears of it.
     fn written(&mut self, id: ConversationId, outcome: Outcome) {
         let slot = self.conversations.get_mut(&id).expect("a conversation with writes under way is not forgotten");
-        let Outcome::Written(written) = outcome else { unreachable!("a write is answered as written, or never") };
-        slot.written(&mut self.hands, written);
+        match outcome {
+            Outcome::Written(written) => slot.written(&mut self.hands, written),
+            Outcome::Found(_) | Outcome::Unavailable => slot.not_written(&mut self.hands),
+        }
         self.run(id);
     }
 
@@ -167,6 +170,17 @@ impl Core {
 }
 
 impl Slot {
+    /// A write failed alone and changed nothing. Only marks can, where a record is damaged; of any other
+    /// write nobody knows what it left, and the process must not go on.
+    fn not_written(&mut self, hands: &mut Hands) {
+        let live = self.live.as_mut().expect("what was to be written is loaded");
+        match live.writes.pop_front() {
+            Some(conversation::Then::Read { origin, .. }) => hands.answer(origin, Err(UNAVAILABLE)),
+            then => panic!("storage could not carry out a write that cannot fail alone: {then:?}"),
+        }
+        self.settle(hands);
+    }
+
     fn written(&mut self, hands: &mut Hands, written: Written) {
         let live = self.live.as_mut().expect("what was written is loaded");
         let then = live.writes.pop_front().expect("each write has what follows it");
