@@ -70,6 +70,7 @@ pub fn serve(config: Config) -> Result<()> {
         tracing::warn!("{warning}");
     }
     shared.health.ready();
+    tracing::info!(%listening, shards = shared.config.shards, engine = ?shared.config.engine, "serving");
     announce(&shared.config, &key.key, key.made, listening)?;
 
     let signal = signals.forever().next();

@@ -38,7 +38,6 @@ pub(crate) struct Http {
 struct Body {
     head_len: usize,
     reader: BodyReader,
-    fed: usize,
 }
 
 impl Http {
@@ -113,7 +112,7 @@ impl Shard {
             return Step::Wait;
         }
         let mut buffer = std::mem::take(&mut http.buffer);
-        let step = match self.http_request(id, connection, &buffer) {
+        let step = match self.http_request(id, connection, &mut buffer) {
             Ok((used, step)) => {
                 buffer.drain(..used);
                 step
@@ -124,7 +123,7 @@ impl Shard {
                 } else {
                     BadInput::Http
                 });
-                self.finish(connection, &Response::from(error), false);
+                self.finish(id, connection, &Response::from(error), false);
                 buffer.clear();
                 Step::Wait
             }
@@ -147,30 +146,32 @@ impl Shard {
         &mut self,
         id: ConnectionId,
         connection: &mut Connection,
-        buffer: &[u8],
+        buffer: &mut Vec<u8>,
     ) -> Result<(usize, Step), HttpError> {
         let Kind::Http(http) = &mut connection.kind else { unreachable!("the caller has looked") };
         if let Some(body) = &mut http.body {
-            body.fed += body.reader.feed(&buffer[body.head_len + body.fed..])?;
+            // What the reader took is not kept twice: chunks may carry much that is not body.
+            let fed = body.reader.feed(&buffer[body.head_len..])?;
+            buffer.drain(body.head_len..body.head_len + fed);
             if !body.reader.is_done() {
                 return Ok((0, Step::Wait));
             }
-            let Some(Body { head_len, reader, fed }) = http.body.take() else { unreachable!("matched above") };
+            let Some(Body { head_len, reader }) = http.body.take() else { unreachable!("matched above") };
             let request = parse_request(buffer, &mut HeadScan::default())?.expect("the head was complete before");
             self.http_handle(id, connection, &request, &mut reader.into_bytes());
-            return Ok((head_len + fed, Step::Again));
+            return Ok((head_len, Step::Again));
         }
         let Some(request) = parse_request(buffer, &mut http.scan)? else { return Ok((0, Step::Wait)) };
         let head_len = request.head_len;
         if request.is_upgrade() {
-            self.upgrade(connection, &request);
+            self.upgrade(id, connection, &request);
             return Ok((head_len, Step::Again));
         }
         if request.body == BodyFraming::None {
             self.http_handle(id, connection, &request, &mut []);
             return Ok((head_len, Step::Again));
         }
-        http.body = Some(Body { head_len, reader: BodyReader::new(request.body), fed: 0 });
+        http.body = Some(Body { head_len, reader: BodyReader::new(request.body) });
         if request.expects_continue() {
             connection.outbox.write(|out| out.extend_from_slice(CONTINUE));
         }
@@ -188,12 +189,12 @@ impl Shard {
         match shared.routes.handle(&shared, request, body, self.clock.wall(), &mut self.scratch) {
             Handled::Response(response) => {
                 let keep_alive = http.keep_alive;
-                self.finish(connection, &response, keep_alive);
+                self.finish(id, connection, &response, keep_alive);
             }
             Handled::Ask { encode, .. } if self.port.is_congested() => {
                 let reply = encode(Err(&CONGESTED), &self.dialects);
                 let keep_alive = http.keep_alive;
-                self.finish(connection, &Response::json(reply.status, reply.body), keep_alive);
+                self.finish(id, connection, &Response::json(reply.status, reply.body), keep_alive);
             }
             Handled::Ask { actor, command, encode } => {
                 http.busy = true;
@@ -203,7 +204,7 @@ impl Shard {
         }
     }
 
-    fn upgrade(&mut self, connection: &mut Connection, request: &Request<'_>) {
+    fn upgrade(&mut self, id: ConnectionId, connection: &mut Connection, request: &Request<'_>) {
         let upgrade = self.shared.routes.upgrade(&self.shared, request, self.is_draining());
         let accepted = match upgrade {
             Ok(upgrade) => handshake::check(request).map(|accept| (upgrade, accept)).map_err(Response::from),
@@ -223,7 +224,7 @@ impl Shard {
             Err(response) => {
                 let kind = if response.status == 403 { BadInput::Origin } else { BadInput::Handshake };
                 self.figures.bad_input(kind);
-                self.finish(connection, &response, false);
+                self.finish(id, connection, &response, false);
             }
         }
     }
@@ -232,7 +233,7 @@ impl Shard {
     pub(crate) fn respond(&mut self, id: ConnectionId, response: &Response) {
         let Some(mut connection) = self.table.take_out(id) else { return };
         let keep_alive = matches!(&connection.kind, Kind::Http(http) if http.keep_alive);
-        self.finish(&mut connection, response, keep_alive);
+        self.finish(id, &mut connection, response, keep_alive);
         let more = matches!(&connection.kind, Kind::Http(http) if !http.buffer.is_empty());
         if let Kind::Http(http) = &mut connection.kind {
             self.arm(id, http);
@@ -249,7 +250,7 @@ impl Shard {
         self.respond(id, &Response::json(reply.status, reply.body));
     }
 
-    fn finish(&mut self, connection: &mut Connection, response: &Response, keep_alive: bool) {
+    fn finish(&mut self, id: ConnectionId, connection: &mut Connection, response: &Response, keep_alive: bool) {
         self.figures.http(response.status);
         let Kind::Http(http) = &mut connection.kind else { return };
         let keep_alive = keep_alive && !self.is_draining();
@@ -263,7 +264,7 @@ impl Shard {
         http.busy = false;
         http.deadline_ms = self.clock.now_ms() + millis(self.shared.config.http_idle_timeout);
         if !keep_alive {
-            connection.life = Life::Ending;
+            self.end(id, connection, millis(self.shared.config.http_idle_timeout));
         }
     }
 

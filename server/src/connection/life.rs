@@ -27,6 +27,12 @@ impl Shard {
         self.wheel.insert(self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
     }
 
+    /// Everything is said to a peer: once it has taken it, we end our half. It gets a bounded time for that.
+    pub(super) fn end(&mut self, id: ConnectionId, connection: &mut Connection, within_ms: u64) {
+        connection.life = Life::Ending;
+        self.wheel.insert(self.clock.now_ms().saturating_add(within_ms), Deadline::Close(id));
+    }
+
     /// The peer is gone, or waited for long enough: its entry is free again.
     pub(crate) fn lose(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.remove(id) else { return };

@@ -52,9 +52,10 @@ impl Shard {
                 });
                 self.figures.close(violation.code.get());
                 say_close(connection, violation.code, violation.reason);
-                connection.life = Life::Ending;
+                self.end(id, connection, limits::CLOSE_TIMEOUT_MS);
             }
-            Err(_) => connection.life = Life::Ending,
+            // After our close frame it hardly matters what the peer breaks.
+            Err(_) => self.end(id, connection, limits::CLOSE_TIMEOUT_MS),
         }
         Next::Stay
     }
@@ -78,7 +79,7 @@ impl Shard {
 
     fn incoming(&mut self, id: ConnectionId, connection: &mut Connection, incoming: Incoming<'_>) -> ControlFlow<()> {
         if let Incoming::Close(frame) = &incoming {
-            return self.peer_closes(connection, frame.as_ref().map(|frame| frame.code));
+            return self.peer_closes(id, connection, frame.as_ref().map(|frame| frame.code));
         }
         if connection.life != Life::Open {
             return ControlFlow::Continue(());
@@ -97,7 +98,12 @@ impl Shard {
         if wait { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn peer_closes(&mut self, connection: &mut Connection, code: Option<CloseCode>) -> ControlFlow<()> {
+    fn peer_closes(
+        &mut self,
+        id: ConnectionId,
+        connection: &mut Connection,
+        code: Option<CloseCode>,
+    ) -> ControlFlow<()> {
         if connection.life == Life::Open {
             self.figures.close(code.map_or(NO_STATUS_RECEIVED, CloseCode::get));
             match code {
@@ -105,7 +111,7 @@ impl Shard {
                 None => connection.outbox.write(|out| write_frame(out, Opcode::Close, b"")),
             }
         }
-        connection.life = Life::Ending;
+        self.end(id, connection, limits::CLOSE_TIMEOUT_MS);
         ControlFlow::Break(())
     }
 
@@ -185,12 +191,13 @@ impl Shard {
         });
         match allowed {
             Ok((party, claims)) => self.join(id, connection, kind, party, Join { context, claims }),
-            Err(refusal) => self.refuse_login(connection, kind, &context, refusal),
+            Err(refusal) => self.refuse_login(id, connection, kind, &context, refusal),
         }
     }
 
     fn refuse_login(
         &mut self,
+        id: ConnectionId,
         connection: &mut Connection,
         kind: DialectKind,
         context: &Context,
@@ -204,7 +211,7 @@ impl Shard {
             let code = CloseCode::new(close.code).expect("a dialect closes with a code that may be sent");
             self.figures.close(close.code);
             say_close(connection, code, close.reason);
-            connection.life = Life::Ending;
+            self.end(id, connection, limits::CLOSE_TIMEOUT_MS);
         }
     }
 
@@ -231,7 +238,7 @@ impl Shard {
                 Party::User(_) | Party::Agent(_) => {
                     let bound = matches!(connection.session.party(), Some(Party::Visitor(_)));
                     let refusal = if bound { LoginRefusal::AlreadyVisitor } else { LoginRefusal::OtherParty };
-                    self.refuse_login(connection, kind, &join.context, refusal);
+                    self.refuse_login(id, connection, kind, &join.context, refusal);
                 }
             },
         }
@@ -239,7 +246,9 @@ impl Shard {
 
     /// A connection is at its party's home: the core shall know.
     pub(super) fn arrived(&mut self, id: ConnectionId, party: Party, claims: Option<Box<AgentChange>>) {
-        self.figures.login(true);
+        if !matches!(party, Party::Visitor(_)) {
+            self.figures.login(true);
+        }
         let input = Input::Arrived { connection: id, party, claims };
         self.core.handle(self.clock.wall(), input, &mut self.effects);
     }
