@@ -22,12 +22,12 @@ fn a_reader_that_never_reads() {
     let login = json!({"action": "login", "data": {"token": server.token("agent", 1)}, "op_id": 1});
     sleeper.send(&masked(FIN | TEXT, login.to_string().as_bytes()));
     sleeper.frame().expect("logged in");
-    let before = server.connections();
+    let closed = || server.metric("switchboard_closes_total", "") >= 1.0;
     let memory = server.resident_kib();
     let content = "长".repeat(10_000);
     let began = Instant::now();
     let mut sent = 0;
-    while server.connections() == before {
+    while !closed() {
         for _ in 0..20 {
             user.say(id, &content);
             sent += 1;

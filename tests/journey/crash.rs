@@ -106,10 +106,11 @@ fn torment(server: &mut Server, stage: &Stage, cycles: u64, rng: &mut Rng) {
             std::thread::sleep(Duration::from_millis(rng.range(0, 150)));
             server.kill();
         }
+        let started = Instant::now();
         server.restart();
         *stage.address.lock().unwrap() = Some(server.address);
         if cycles > 100 && (cycle + 1) % progress == 0 {
-            println!("crash: {} of {cycles}", cycle + 1);
+            println!("crash: {} of {cycles}, the last start took {:?}", cycle + 1, started.elapsed());
         }
     }
     // Let everybody finish what it began.
