@@ -92,12 +92,24 @@ pub struct Listener {
 impl Listener {
     /// One listener a shard, all on `address`. With port 0 the first picks a free one and the others follow.
     pub fn bind_all(address: SocketAddr, shards: usize) -> io::Result<Vec<Self>> {
+        if address.port() != 0 {
+            Self::refuse_taken(address)?;
+        }
         let mut listeners: Vec<Self> = Vec::with_capacity(shards);
         for _ in 0..shards {
             let address = listeners.first().map_or(address, Self::local_addr);
             listeners.push(Self::bind(address)?);
         }
         Ok(listeners)
+    }
+
+    /// Sharing the port among our shards would share it with a second server of the same user too, and
+    /// connections would go to either. A socket that does not share finds out (EADDRINUSE).
+    fn refuse_taken(address: SocketAddr) -> io::Result<()> {
+        let probe = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        probe.set_reuse_address(true)?;
+        probe.bind(&address.into())?;
+        probe.listen(1)
     }
 
     fn bind(address: SocketAddr) -> io::Result<Self> {
@@ -229,6 +241,16 @@ mod tests {
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
         drop(b);
         assert_eq!(a.send_vectored(&many).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_taken_address_is_refused_though_shards_share_it() {
+        let first = Listener::bind_all((Ipv4Addr::LOCALHOST, 0).into(), 2).unwrap();
+        let taken = Listener::bind_all(first[0].local_addr(), 2);
+        assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let address = first[0].local_addr();
+        drop(first);
+        assert!(Listener::bind_all(address, 2).is_ok());
     }
 
     #[test]

@@ -9,8 +9,8 @@ pub(super) const LATENCY_BOUNDS_MICROS: [u64; 16] = [
 ];
 
 /// Close codes counted by name (RFC 6455, section 7.4, and the private ones in use); others are `other`.
-pub(super) const CLOSE_CODES: [u16; 15] =
-    [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 4001, 4008];
+pub(super) const CLOSE_CODES: [u16; 14] =
+    [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 4401];
 
 /// HTTP statuses counted by name; others are `other`.
 pub(super) const HTTP_STATUSES: [u16; 24] = [
