@@ -37,6 +37,8 @@ use crate::shard::{Parts, Shard, ShardCompletions, Shared, StoredInbox, completi
 /// The process's exit code after storage failed: sysexits' EX_IOERR.
 pub const EXIT_STORAGE_FAILED: i32 = 74;
 
+/// The embedded engine's own directory in the data directory.
+const STORE_DIR: &str = "store";
 /// How long the first run's tokens are good for.
 const FIRST_TOKENS_TTL: Duration = Duration::from_secs(24 * 3600);
 /// Rows asked of storage at once at the start.
@@ -56,9 +58,14 @@ pub fn serve(config: Config) -> Result<()> {
     let _ignored = signal_hook::flag::register(SIGXFSZ, Arc::default()).into_diagnostic()?;
     let mut signals = Signals::new([SIGTERM, SIGINT]).into_diagnostic()?;
 
+    // Each connection is a descriptor; the usual soft limit of 1024 is for programs that use `select`.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the open-file limit could not be raised");
+    }
     let wakes: Vec<_> = (0..config.shards).map(|_| Wake::new()).collect::<Result<_, _>>().into_diagnostic()?;
     let wakers: Vec<Waker> = wakes.iter().map(Wake::waker).collect();
     let (to_shards, inboxes) = completions(&wakers);
+    let first_run = key.made || !config.data_dir.join(STORE_DIR).exists();
     let (store, start) = open_store(&config, to_shards)?;
     let listeners = Listener::bind_all(config.listen, config.shards)
         .into_diagnostic()
@@ -71,7 +78,7 @@ pub fn serve(config: Config) -> Result<()> {
     }
     shared.health.ready();
     tracing::info!(%listening, shards = shared.config.shards, engine = ?shared.config.engine, "serving");
-    announce(&shared.config, &key.key, key.made, listening)?;
+    announce(&shared.config, &key.key, first_run, listening)?;
 
     let signal = signals.forever().next();
     tracing::info!(signal, "draining");
@@ -173,7 +180,8 @@ fn announce(config: &Config, key: &SigningKey, first_run: bool, listening: Socke
     } else {
         None
     };
-    let text = banner(listening, &config.data_dir.display().to_string(), tokens.as_ref());
+    let program = std::env::args().next().unwrap_or_else(|| "switchboard".to_owned());
+    let text = banner(listening, &program, &config.data_dir.display().to_string(), tokens.as_ref());
     let mut out = std::io::stdout().lock();
     // Nobody reads it (a closed pipe, say): the server serves all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -210,7 +218,7 @@ fn open_store(config: &Config, shards: Arc<ShardCompletions>) -> Result<(Arc<dyn
     let completions = Arc::new(Told { start, shards });
     let store = match config.engine {
         Engine::Embedded => {
-            switchboard_storage::open_embedded(&config.data_dir.join("store"), completions).into_diagnostic()?
+            switchboard_storage::open_embedded(&config.data_dir.join(STORE_DIR), completions).into_diagnostic()?
         }
         Engine::Memory => switchboard_storage::open_memory(Default::default(), completions).into_diagnostic()?,
     };

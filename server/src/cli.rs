@@ -193,7 +193,11 @@ pub fn token(args: &TokenArgs, variables: &[(String, String)], now: Timestamp) -
         skills: args.skills.clone(),
         max_concurrent: args.max_concurrent,
     };
-    let key = signing_key(&config)?.key;
+    let LoadedKey { key, made, .. } = signing_key(&config)?;
+    if made {
+        // A mistyped directory would otherwise only show when the server refuses the token.
+        eprintln!("switchboard: made a new signing key, {}", config.key_file().display());
+    }
     Ok(Signer::new(&key).sign(&grant, now, args.ttl)?)
 }
 

@@ -26,8 +26,8 @@ pub struct FirstTokens {
 }
 
 /// What every run prints; its first line is `listening on http://ADDR:PORT`, which scripts wait for.
-/// `first` is given on the first run only.
-pub fn banner(listening: SocketAddr, data_dir: &str, first: Option<&FirstTokens>) -> String {
+/// `first` is given on the first run only; `program` is how this program was called.
+pub fn banner(listening: SocketAddr, program: &str, data_dir: &str, first: Option<&FirstTokens>) -> String {
     let at = reachable(listening);
     let mut text = format!(
         "listening on http://{listening}\n\
@@ -36,7 +36,7 @@ pub fn banner(listening: SocketAddr, data_dir: &str, first: Option<&FirstTokens>
          \x20 health     http://{at}/readyz   http://{at}/livez   http://{at}/metrics\n"
     );
     if let Some(tokens) = first {
-        text.push_str(&first_conversation(at, data_dir, tokens));
+        text.push_str(&first_conversation(at, program, data_dir, tokens));
     }
     text
 }
@@ -51,7 +51,7 @@ fn reachable(listening: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listening.port())
 }
 
-fn first_conversation(at: SocketAddr, data_dir: &str, tokens: &FirstTokens) -> String {
+fn first_conversation(at: SocketAddr, program: &str, data_dir: &str, tokens: &FirstTokens) -> String {
     let FirstTokens { admin, user, agent, ttl } = tokens;
     format!(
         r#"
@@ -79,13 +79,14 @@ A first conversation. Paste the three lines above into each of two terminals, th
   5. The history (a third terminal, or after ending terminal 2 with Ctrl-C):
      curl -s -H "Authorization: Bearer $USER_TOKEN" "http://{at}/api/kefu/message/list?conversation_id=$ID"
 
-Without websocat: `npx wscat -c ws://{at}/ws`, then paste the frames, the login first:
-     {{"action":"login","data":{{"token":"{agent}"}}}}
+Without websocat, with Node: the agent (1), then the user (3):
+     npx --yes wscat -c ws://{at}/ws -w -1 -x '{{"action":"login","data":{{"token":"'$AGENT_TOKEN'"}}}}'
+     npx --yes wscat -c ws://{at}/ws -w -1 -x '{{"action":"login","data":{{"token":"'$USER_TOKEN'"}}}}' -x '{{"action":"kefu_message_send","data":{{"conversation_id":'$ID',"content":"你好"}},"op_id":1}}'
 
 The agents, as an operator sees them:
      curl -s -H "Authorization: Bearer $ADMIN_TOKEN" http://{at}/api/v1/agents
 
-More tokens: switchboard token --data-dir {data_dir} --role user --id 101 --name Li --ttl 24h
+More tokens: {program} token --data-dir {data_dir} --role user --id 101 --name Li --ttl 24h
 "#
     )
 }
@@ -106,7 +107,7 @@ mod tests {
             ("[::1]:8080", "listening on http://[::1]:8080"),
         ] {
             for first in [None, Some(&tokens())] {
-                let text = banner(listening.parse().unwrap(), "./data", first);
+                let text = banner(listening.parse().unwrap(), "switchboard", "./data", first);
                 assert_eq!(text.lines().next(), Some(line));
             }
         }
@@ -114,20 +115,20 @@ mod tests {
 
     #[test]
     fn later_runs_show_no_token() {
-        let text = banner("127.0.0.1:8080".parse().unwrap(), "./data", None);
+        let text = banner("127.0.0.1:8080".parse().unwrap(), "switchboard", "./data", None);
         assert!(text.contains("ws://127.0.0.1:8080/ws") && !text.contains("TOKEN"), "{text}");
     }
 
     #[test]
     fn lines_can_be_pasted() {
-        let text = banner("0.0.0.0:9000".parse().unwrap(), "./data", Some(&tokens()));
+        let text = banner("0.0.0.0:9000".parse().unwrap(), "switchboard", "./data", Some(&tokens()));
         assert!(!text.contains("ws://0.0.0.0"), "nobody connects to that: {text}");
         for wanted in [
             "export USER_TOKEN=u.s.r\n",
             "export AGENT_TOKEN=a.g.t\n",
             "export ADMIN_TOKEN=a.d.m\n",
             "websocat ws://127.0.0.1:9000/ws",
-            "npx wscat -c ws://127.0.0.1:9000/ws",
+            "npx --yes wscat -c ws://127.0.0.1:9000/ws",
             "curl -s -H \"Authorization: Bearer $USER_TOKEN\" http://127.0.0.1:9000/api/kefu/message/getConversation",
         ] {
             assert!(text.contains(wanted), "{wanted}");
@@ -137,7 +138,7 @@ mod tests {
     /// Every frame shown is the guide's: an object with `action` and `data`.
     #[test]
     fn frames_are_json_once_the_shell_has_filled_them_in() {
-        let text = banner("127.0.0.1:8080".parse().unwrap(), "./data", Some(&tokens()));
+        let text = banner("127.0.0.1:8080".parse().unwrap(), "switchboard", "./data", Some(&tokens()));
         let filled = text
             .replace("'$AGENT_TOKEN'", "a.g.t")
             .replace("'$USER_TOKEN'", "u.s.r")
@@ -151,6 +152,6 @@ mod tests {
             actions.push(frame["action"].as_str().unwrap().to_owned());
         }
         let send = "kefu_message_send";
-        assert_eq!(actions, ["login", "login", send, send, "login"]);
+        assert_eq!(actions, ["login", "login", send, send, "login", "login", send]);
     }
 }

@@ -13,8 +13,8 @@ use crate::config::LogFormat;
 #[error("the log cannot be set up: {0}")]
 pub struct TraceError(String);
 
-/// What the storage engine tells of its inner life is for who asks for it by name in `log.level`.
-const QUIET: &str = "fjall=warn,lsm_tree=warn,";
+/// What the storage engine and the executor tell of their inner life is for who asks for it by name in `log.level`.
+const QUIET: &str = "fjall=warn,lsm_tree=warn,glommio=error,";
 
 /// Sets up the process's log. `level` is what `log.level` takes.
 pub fn init(format: LogFormat, level: &str) -> Result<(), TraceError> {

@@ -11,10 +11,11 @@ use std::time::Duration;
 use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use thiserror::Error;
 
-/// Entries of each ring. glommio sizes the table it walks by it; small rings make turns slow.
-const RING_DEPTH_ENTRIES: usize = 4096;
+/// Entries of each ring. A shard keeps one poll in it, whatever the number of its sockets; a deep ring would only
+/// lock memory (ops/decisions/0005-timerfd-and-epoll-under-glommio.md).
+const RING_DEPTH_ENTRIES: usize = 256;
 /// What is tried when the kernel or the memlock limit refuses the above.
-const RING_DEPTH_FALLBACK_ENTRIES: [usize; 2] = [1024, 256];
+const RING_DEPTH_FALLBACK_ENTRIES: [usize; 1] = [128];
 /// glommio registers 10 MiB by default for file IO, which shards do not do.
 const IO_MEMORY_BYTES: usize = 64 * 1024;
 /// Never, in effect. When glommio 0.9 finds its preempt timer expired before it has run anything
