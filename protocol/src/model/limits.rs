@@ -131,3 +131,5 @@ pub const SEND_MAX_SEGMENTS: usize = 64;
 const _: () = assert!(READ_BUFFER_BYTES > MESSAGE_MAX_BYTES + 14, "a whole message is parsed in place");
 /// Contents in one answer to a resuming peer: escaped as JSON they still fit an outbox of 1 MiB.
 pub const SYNC_MAX_BYTES: usize = 128 * 1024;
+/// Unsent HTTP answers of a connection; past it its further requests wait.
+pub const HTTP_UNSENT_MAX_BYTES: usize = 64 * 1024;

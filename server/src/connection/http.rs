@@ -20,6 +20,8 @@ use crate::shard::{Connection, Deadline, Kind, Life, ReplyTo, Shard};
 pub(crate) struct Http {
     /// What was received of the request at hand and those behind it.
     buffer: Vec<u8>,
+    /// Bytes at the start of the buffer that are dealt with.
+    used: usize,
     scan: HeadScan,
     body: Option<Body>,
     /// A request is being answered; the next waits.
@@ -38,12 +40,14 @@ pub(crate) struct Http {
 struct Body {
     head_len: usize,
     reader: BodyReader,
+    fed: usize,
 }
 
 impl Http {
     pub(super) fn new(deadline_ms: u64) -> Self {
         Self {
             buffer: Vec::new(),
+            used: 0,
             scan: HeadScan::default(),
             body: None,
             busy: false,
@@ -58,6 +62,20 @@ impl Http {
     /// Whether a request is being answered.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// Gives back what is dealt with. Of a body on its way, what the reader took is not kept twice: chunks may
+    /// carry much that is not body.
+    fn compact(&mut self) {
+        self.buffer.drain(..std::mem::take(&mut self.used));
+        if let Some(body) = &mut self.body {
+            self.buffer.drain(body.head_len..body.head_len + std::mem::take(&mut body.fed));
+        }
+    }
+
+    /// Whether it may go on with what it has.
+    fn has_more(&self) -> bool {
+        !self.busy && self.used < self.buffer.len()
     }
 
     pub(super) fn close_after_answer(&mut self) {
@@ -100,21 +118,25 @@ impl Shard {
                 }
             }
         }
-        let Kind::Http(http) = &connection.kind else { return Next::Stay };
-        // A client that pipelines without waiting fills the kernel's buffers, not ours.
-        connection.paused = http.busy && http.buffer.len() > limits::HTTP_HEAD_MAX_BYTES + limits::HTTP_BODY_MAX_BYTES;
+        let Kind::Http(http) = &mut connection.kind else { return Next::Stay };
+        http.compact();
+        // A client that pipelines without waiting, or without reading, fills the kernel's buffers, not ours.
+        let too_much = http.buffer.len() > limits::HTTP_HEAD_MAX_BYTES + limits::HTTP_BODY_MAX_BYTES;
+        connection.paused = (http.busy && too_much) || connection.outbox.len() > limits::HTTP_UNSENT_MAX_BYTES;
         Next::Stay
     }
 
     fn http_step(&mut self, id: ConnectionId, connection: &mut Connection) -> Step {
         let Kind::Http(http) = &mut connection.kind else { return Step::Wait };
-        if http.busy || connection.life != Life::Open {
+        let unread = connection.outbox.len() > limits::HTTP_UNSENT_MAX_BYTES;
+        if http.busy || unread || connection.life != Life::Open {
             return Step::Wait;
         }
         let mut buffer = std::mem::take(&mut http.buffer);
-        let step = match self.http_request(id, connection, &mut buffer) {
-            Ok((used, step)) => {
-                buffer.drain(..used);
+        let mut used = http.used;
+        let step = match self.http_request(id, connection, &buffer[used..]) {
+            Ok((more, step)) => {
+                used += more;
                 step
             }
             Err(error) => {
@@ -124,20 +146,23 @@ impl Shard {
                     BadInput::Http
                 });
                 self.finish(id, connection, &Response::from(error), false);
-                buffer.clear();
+                if let Kind::Http(http) = &mut connection.kind {
+                    http.body = None;
+                }
+                used = buffer.len();
                 Step::Wait
             }
         };
         match (&mut connection.kind, step) {
             (Kind::Http(http), step) => {
-                if matches!(step, Step::Again) && !buffer.is_empty() {
+                if matches!(step, Step::Again) && used < buffer.len() {
                     // The next request has begun already.
                     http.deadline_ms = self.clock.now_ms() + millis(self.shared.config.head_timeout);
                 }
-                http.buffer = buffer;
+                (http.buffer, http.used) = (buffer, used);
                 step
             }
-            (Kind::Dialect(_) | Kind::Echo, _) => Step::Upgraded(buffer),
+            (Kind::Dialect(_) | Kind::Echo, _) => Step::Upgraded(buffer.split_off(used)),
         }
     }
 
@@ -146,20 +171,18 @@ impl Shard {
         &mut self,
         id: ConnectionId,
         connection: &mut Connection,
-        buffer: &mut Vec<u8>,
+        buffer: &[u8],
     ) -> Result<(usize, Step), HttpError> {
         let Kind::Http(http) = &mut connection.kind else { unreachable!("the caller has looked") };
         if let Some(body) = &mut http.body {
-            // What the reader took is not kept twice: chunks may carry much that is not body.
-            let fed = body.reader.feed(&buffer[body.head_len..])?;
-            buffer.drain(body.head_len..body.head_len + fed);
+            body.fed += body.reader.feed(&buffer[body.head_len + body.fed..])?;
             if !body.reader.is_done() {
                 return Ok((0, Step::Wait));
             }
-            let Some(Body { head_len, reader }) = http.body.take() else { unreachable!("matched above") };
+            let Some(Body { head_len, reader, fed }) = http.body.take() else { unreachable!("matched above") };
             let request = parse_request(buffer, &mut HeadScan::default())?.expect("the head was complete before");
             self.http_handle(id, connection, &request, &mut reader.into_bytes());
-            return Ok((head_len, Step::Again));
+            return Ok((head_len + fed, Step::Again));
         }
         let Some(request) = parse_request(buffer, &mut http.scan)? else { return Ok((0, Step::Wait)) };
         let head_len = request.head_len;
@@ -171,7 +194,7 @@ impl Shard {
             self.http_handle(id, connection, &request, &mut []);
             return Ok((head_len, Step::Again));
         }
-        http.body = Some(Body { head_len, reader: BodyReader::new(request.body) });
+        http.body = Some(Body { head_len, reader: BodyReader::new(request.body), fed: 0 });
         if request.expects_continue() {
             connection.outbox.write(|out| out.extend_from_slice(CONTINUE));
         }
@@ -234,7 +257,7 @@ impl Shard {
         let Some(mut connection) = self.table.take_out(id) else { return };
         let keep_alive = matches!(&connection.kind, Kind::Http(http) if http.keep_alive);
         self.finish(id, &mut connection, response, keep_alive);
-        let more = matches!(&connection.kind, Kind::Http(http) if !http.buffer.is_empty());
+        let more = matches!(&connection.kind, Kind::Http(http) if http.has_more());
         if let Kind::Http(http) = &mut connection.kind {
             self.arm(id, http);
         }

@@ -38,6 +38,10 @@ impl Shard {
         match sent {
             Ok(()) => {
                 let unblocked = std::mem::replace(&mut connection.blocked, false);
+                // Its further requests waited for the answers to be taken.
+                if connection.paused && matches!(&connection.kind, Kind::Http(http) if !http.is_busy()) {
+                    self.revisit.push_back(id);
+                }
                 if unblocked {
                     self.watch(id);
                 }

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
 
 use crate::config::LogFormat;
+use crate::runtime::EXECUTOR_LOG_TARGET;
 
 /// The log could not be set up: the directives are malformed, or it was set up before.
 #[derive(Debug, thiserror::Error)]
@@ -14,11 +15,12 @@ use crate::config::LogFormat;
 pub struct TraceError(String);
 
 /// What the storage engine and the executor tell of their inner life is for who asks for it by name in `log.level`.
-const QUIET: &str = "fjall=warn,lsm_tree=warn,glommio=error,";
+const QUIET: &str = "fjall=warn,lsm_tree=warn";
 
 /// Sets up the process's log. `level` is what `log.level` takes.
 pub fn init(format: LogFormat, level: &str) -> Result<(), TraceError> {
-    let filter = EnvFilter::try_new(format!("{QUIET}{level}")).map_err(|error| TraceError(error.to_string()))?;
+    let filter = EnvFilter::try_new(format!("{QUIET},{EXECUTOR_LOG_TARGET}=error,{level}"))
+        .map_err(|error| TraceError(error.to_string()))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

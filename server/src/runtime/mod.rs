@@ -28,6 +28,9 @@ pub mod socket;
 pub mod wake;
 pub mod wheel;
 
+/// The target of the executor's own log lines.
+pub const EXECUTOR_LOG_TARGET: &str = "glommio";
+
 pub use alarm::Alarm;
 pub use clock::Clock;
 pub use executor::{ShardSeat, Shards, StartError, StartWarning};

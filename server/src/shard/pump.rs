@@ -66,11 +66,16 @@ impl Shard {
         self.keep_deadlines();
         self.submit_waiting();
         self.run_effects();
-        while let Some(id) = self.revisit.pop_front() {
-            self.revisit(id);
-            self.run_effects();
+        loop {
+            while let Some(id) = self.revisit.pop_front() {
+                self.revisit(id);
+                self.run_effects();
+            }
+            self.send_all();
+            if self.revisit.is_empty() {
+                break;
+            }
         }
-        self.send_all();
         let waiting = self.port.flush() > 0 || !self.unsubmitted.is_empty();
         let next = self.wheel.next_deadline();
         let soon = waiting.then(|| self.clock.now_ms() + limits::WHEEL_TICK_MS);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use switchboard_protocol::model::{ClientMsgId, Sender, Sent, limits};
+use switchboard_protocol::model::{ClientMsgId, Sender, Sent, Seq, limits};
 
 /// The recent client message ids of a conversation.
 #[derive(Debug)]
@@ -44,9 +44,12 @@ impl Dedup {
         }
     }
 
-    /// Remembers a send.
-    pub(crate) fn remember(&mut self, sender: Sender, id: ClientMsgId, sent: Sent) {
-        if self.recent.len() == limits::DEDUP_RECENT_IDS {
+    /// Remembers a send. What storage has not confirmed up to `durable` is not forgotten: a look-up there
+    /// might miss it.
+    pub(crate) fn remember(&mut self, sender: Sender, id: ClientMsgId, sent: Sent, durable: Seq) {
+        while self.recent.len() >= limits::DEDUP_RECENT_IDS
+            && self.recent.front().is_some_and(|(_, _, oldest)| oldest.seq <= durable)
+        {
             self.recent.pop_front();
             self.complete = false;
         }

@@ -89,6 +89,18 @@ impl Live {
         side.ok_or(Refusal::NotFound(Noun::Conversation))
     }
 
+    /// As whom an actor may have written here before: an agent that has lost the conversation may still
+    /// ask what became of a send of its own.
+    pub(crate) fn author(&self, actor: &Actor) -> Option<Sender> {
+        match actor {
+            Actor::Agent(id) => Some(Sender { side: Side::Agent, number: id.get() }),
+            Actor::User(_) | Actor::Visitor { .. } => {
+                self.side_of(actor).ok().map(|side| Sender { side, number: self.header.customer_number.get() })
+            }
+            Actor::Admin | Actor::Anonymous => None,
+        }
+    }
+
     /// Whether an actor may read the history: its parties (a visitor only once bound) and admins.
     pub(crate) fn may_read(&self, actor: &Actor) -> Result<(), Refusal> {
         match actor {

@@ -50,6 +50,8 @@ pub struct Core {
     open: HashMap<Party, SmallVec<[ConversationId; 1]>>,
     /// Visitors whose sends and ends wait for storage to tell who they are.
     pairs: HashMap<VisitorId, PairSlot>,
+    /// How many conversations of a visitor are ended in memory and not yet in storage.
+    ending: HashMap<VisitorId, u32>,
     desk: Option<Desk>,
 }
 
@@ -82,6 +84,7 @@ impl Core {
             conversations: HashMap::new(),
             open: HashMap::new(),
             pairs: HashMap::new(),
+            ending: HashMap::new(),
             desk,
         }
     }

@@ -2,6 +2,7 @@
 //! opens it. Storage is asked only about visitors that have no open conversation that fits.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use switchboard_protocol::model::{
     Actor, AgentChoice, AgentId, AgentRef, Answer, Command, Conversation, ConversationId, CustomerNumber, Noun, Party,
@@ -22,7 +23,20 @@ pub(super) struct PairSlot {
     known: Option<Visitor>,
     /// Storage was asked about the first request's client message id and knew none.
     new_to_storage: bool,
-    asking: bool,
+    waits: Waits,
+    /// A conversation of this visitor ended since storage was asked: the answer may be from before.
+    stale: bool,
+}
+
+/// What the first request waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Waits {
+    #[default]
+    Nothing,
+    Storage,
+    /// Until the end of a conversation of this visitor is durable: till then storage may not know what was
+    /// sent there.
+    End,
 }
 
 /// What storage knows of a visitor.
@@ -70,9 +84,10 @@ impl Core {
         let Some(slot) = self.pairs.get_mut(visitor) else {
             return;
         };
-        slot.asking = false;
+        slot.waits = Waits::Nothing;
+        let stale = std::mem::take(&mut slot.stale);
         match known {
-            Some(known) => slot.known = Some(known),
+            Some(known) => slot.known = Some(known).filter(|_| !stale),
             None => {
                 if let Some(request) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, Err(Refusal::Busy("storage is unavailable")));
@@ -87,21 +102,42 @@ impl Core {
         let Some(slot) = self.pairs.get_mut(visitor) else {
             return;
         };
-        slot.asking = false;
+        slot.waits = Waits::Nothing;
+        let stale = std::mem::take(&mut slot.stale);
         match seen {
             Some(result) => {
                 if let Some(request) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, result);
                 }
             }
-            None => slot.new_to_storage = true,
+            None => slot.new_to_storage = !stale,
+        }
+        self.run_pairs(visitor);
+    }
+
+    /// The end of a conversation of a visitor is durable.
+    pub(super) fn visitor_ended(&mut self, visitor: &VisitorId) {
+        if let Entry::Occupied(mut ends) = self.ending.entry(visitor.clone()) {
+            *ends.get_mut() -= 1;
+            if *ends.get() == 0 {
+                ends.remove();
+            }
+        }
+        let Some(slot) = self.pairs.get_mut(visitor) else {
+            return;
+        };
+        slot.known = None;
+        match slot.waits {
+            Waits::Nothing => {}
+            Waits::Storage => slot.stale = true,
+            Waits::End => slot.waits = Waits::Nothing,
         }
         self.run_pairs(visitor);
     }
 
     fn run_pairs(&mut self, visitor: &VisitorId) {
         while let Some(slot) = self.pairs.get_mut(visitor) {
-            if slot.asking {
+            if slot.waits != Waits::Nothing {
                 return;
             }
             let Some(request) = slot.waiting.pop_front() else {
@@ -112,9 +148,9 @@ impl Core {
             match self.pair_step(visitor, &request, new_to_storage) {
                 Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
                 Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
-                Ok(Step::Wait) => {
+                Ok(Step::Wait(waits)) => {
                     let slot = self.pairs.get_mut(visitor).expect("its requests are being run");
-                    slot.asking = true;
+                    slot.waits = waits;
                     slot.waiting.push_front(request);
                 }
                 Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
@@ -127,12 +163,15 @@ impl Core {
         if let Some(id) = self.open_pair(visitor, with) {
             return Ok(Step::Go(id));
         }
+        if self.ending.contains_key(visitor) {
+            return Ok(Step::Wait(Waits::End));
+        }
         let slot = self.pairs.get(visitor).expect("its requests are being run");
         let Some(known) = &slot.known else {
             let read =
                 Read::Customer { party: Party::Visitor(visitor.clone()), newest: limits::VISITOR_CONVERSATIONS_SEEN };
             self.hands.read(After::Visitor(visitor.clone()), read);
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(Waits::Storage));
         };
         let number = known.number;
         let ended = known.conversations.iter().find(|header| with.fits(header));
@@ -143,7 +182,7 @@ impl Core {
             let sender = sender_in(header, with);
             let read = Read::Sent { conversation: header.id, sender, client_msg_id: id.clone() };
             self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
-            return Ok(Step::Wait);
+            return Ok(Step::Wait(Waits::Storage));
         }
         match with {
             With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
@@ -193,7 +232,10 @@ impl Core {
     ) -> Result<ConversationId, Refusal> {
         let customer = Party::Visitor(visitor.clone());
         let vshard = customer.vshard();
-        let customer_number = match number {
+        // An open conversation may have brought the visitor its number, and storage does not know yet.
+        let open = self.open.get(&customer).and_then(|open| open.first()).and_then(|id| self.conversations.get(id));
+        let open = open.and_then(|slot| slot.live.as_ref()).map(|live| live.header.customer_number);
+        let customer_number = match open.or(number) {
             Some(number) => number,
             None => self.hands.mint(vshard, Ids::visitor)?,
         };
@@ -204,7 +246,7 @@ impl Core {
             .and_then(|agent| self.hands.directory.find(&AgentRef::Id(agent)))
             .and_then(|profile| profile.groups.first().cloned())
             .unwrap_or_default();
-        let id = self.hands.mint(vshard, Ids::conversation)?;
+        let id = self.mint_conversation(&customer)?;
         self.open_conversation(Opening { id, customer, customer_number, named, group });
         Ok(id)
     }
@@ -216,8 +258,8 @@ enum Step {
     Go(ConversationId),
     /// It is answered already by what was.
     Answered(Answer),
-    /// Storage was asked.
-    Wait,
+    /// Something must be known or done first.
+    Wait(Waits),
 }
 
 /// Who the sender was in an earlier conversation.

@@ -94,10 +94,21 @@ impl Core {
         if let Some(id) = self.open.get(&customer).and_then(|open| open.first()) {
             return Ok(*id);
         }
-        let id = self.hands.mint(customer.vshard(), Ids::conversation)?;
+        let id = self.mint_conversation(&customer)?;
         let customer_number = CustomerNumber::of_user(user);
         self.open_conversation(Opening { id, customer, customer_number, named: None, group });
         Ok(id)
+    }
+
+    /// An id for a new conversation. One that somebody has guessed and that is being looked up in storage
+    /// right now is passed over: it is about to be found missing.
+    pub(super) fn mint_conversation(&mut self, customer: &Party) -> Result<ConversationId, Refusal> {
+        loop {
+            let id = self.hands.mint(customer.vshard(), Ids::conversation)?;
+            if !self.conversations.contains_key(&id) {
+                return Ok(id);
+            }
+        }
     }
 
     /// Begins a conversation: it is held until the desk has placed it.
@@ -133,10 +144,13 @@ impl Core {
             return;
         };
         let was_open = slot.live.as_ref().is_some_and(|live| live.header.is_open());
+        // Whoever wanted the open conversation and waited here until it was ended gets another.
+        let mut too_late = Vec::new();
         while !slot.held
             && let Some(job) = slot.waiting.pop_front()
         {
             match job {
+                Job::Request { request, .. } if slot.has_ended_for(&request.command) => too_late.push(request),
                 Job::Request { request, new_to_storage } => slot.request(&mut self.hands, request, new_to_storage),
                 Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
                     slot.assigned(&mut self.hands, agent);
@@ -152,9 +166,15 @@ impl Core {
                     self.open.remove(&customer);
                 }
             }
+            if let Party::Visitor(visitor) = customer {
+                *self.ending.entry(visitor).or_default() += 1;
+            }
         }
         if live.is_settled() && !slot.held && slot.waiting.is_empty() {
             self.conversations.remove(&id);
+        }
+        for request in too_late {
+            self.owned(request);
         }
     }
 }
@@ -162,6 +182,12 @@ impl Core {
 impl Slot {
     fn live(&mut self) -> &mut Live {
         self.live.as_mut().expect("a slot that is not held is loaded")
+    }
+
+    /// Whether a command wants an open conversation and this one has ended.
+    fn has_ended_for(&self, command: &Command) -> bool {
+        let ended = self.live.as_ref().is_some_and(|live| !live.header.is_open());
+        ended && matches!(command, Command::Open { .. })
     }
 
     /// Carries out a request whose turn has come; a refusal has changed nothing.
@@ -260,12 +286,7 @@ impl Slot {
         let live = self.live();
         let Command::Send { target, draft } = request.command else { unreachable!("the caller has matched it") };
         let (origin, actor) = (request.origin, request.actor);
-        let side = match live.side_of(&actor) {
-            Ok(side) => side,
-            Err(refusal) => return hands.answer(origin, Err(refusal)),
-        };
-        if let Some(id) = &draft.client_msg_id {
-            let sender = live.sender(side);
+        if let (Some(id), Some(sender)) = (&draft.client_msg_id, live.author(&actor)) {
             match live.dedup.look_up(sender, id) {
                 Known::Seen(sent) => {
                     if !live.join(sent.seq, origin) {
@@ -284,7 +305,8 @@ impl Slot {
                 Known::AskStorage | Known::New => {}
             }
         }
-        if let Err(refusal) = self.append(hands, origin, side, draft) {
+        let done = live.side_of(&actor).and_then(|side| self.append(hands, origin, side, draft));
+        if let Err(refusal) = done {
             hands.answer(origin, Err(refusal));
         }
     }
@@ -303,7 +325,7 @@ impl Slot {
             Message { id, conversation: live.header.id, seq, sender, body: draft.body, created_at, read_at: None };
         if let Some(client_msg_id) = draft.client_msg_id.clone() {
             let sent = Sent { message: id, conversation: live.header.id, seq, created_at };
-            live.dedup.remember(sender, client_msg_id, sent);
+            live.dedup.remember(sender, client_msg_id, sent, live.durable_seq);
         }
         let scene = live.scene();
         let write = Write::Append {

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use switchboard_protocol::model::{AgentId, AgentProfile, Conversation, Timestamp, VShard};
+use switchboard_protocol::model::{AgentId, AgentProfile, AgentRef, Conversation, Timestamp, VShard};
 
 use super::{Core, Slot};
-use crate::conversation::Live;
+use crate::conversation::{self, Live};
 use crate::{Effect, Timer};
 
 /// What storage knows at the start. Every shard is given all of it and takes what is its own.
@@ -41,7 +41,13 @@ impl Core {
         for header in &start.open {
             if self.hands.placement.owner(header.id) == self.hands.shard {
                 self.open.entry(header.customer.clone()).or_default().push(header.id);
-                let live = Some(Live::stored(header.clone()));
+                let mut header = header.clone();
+                if header.agent.is_some_and(|agent| self.hands.directory.find(&AgentRef::Id(agent)).is_none()) {
+                    // Its agent was deleted, or never durably made, and a crash came between: the desk lets
+                    // it wait too.
+                    conversation::unassign(&mut header, now);
+                }
+                let live = Some(Live::stored(header));
                 self.conversations.insert(header.id, Slot { live, ..Slot::default() });
             }
         }

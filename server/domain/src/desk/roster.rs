@@ -48,7 +48,8 @@ impl Desk {
             group: header.group.clone(),
             named: header.named,
             queued_at: header.queued_at,
-            returned: header.returned,
+            // An agent that is not known any more has lost it.
+            returned: header.returned || header.agent.is_some(),
         };
         let until = self.named_until(&waiting);
         self.place(now, &waiting, until);
