@@ -1,7 +1,8 @@
 //! kill -9: users and agents talk while the process is killed at random moments and restarted. Afterwards
 //! what they were told is compared with what is there (issue 3, "Kill -9").
 //!
-//! `SWITCHBOARD_CRASH_CYCLES` (30) and `SWITCHBOARD_CRASH_SEED` change the run; `ops/crash` sets them.
+//! `SWITCHBOARD_CRASH_CYCLES` (30), `SWITCHBOARD_CRASH_SEED` and `SWITCHBOARD_CRASH_ROUND` (100: cycles on one data
+//! directory, before it is compared and a new one begins) change the run; `ops/crash` sets them.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -44,14 +45,70 @@ struct Stage {
     logins: AtomicU64,
 }
 
+/// What one data directory went through.
+#[derive(Default)]
+struct Tally {
+    kills: u64,
+    slowest_start: Duration,
+    acknowledged: usize,
+    heard: usize,
+    retries: u64,
+    logins: u64,
+    stored: usize,
+    conversations: usize,
+}
+
 #[test]
 fn kill_nine_loses_nothing() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
     let cycles = number("SWITCHBOARD_CRASH_CYCLES", 30);
     let seed = number("SWITCHBOARD_CRASH_SEED", 0x5eed);
-    let port = free_low_port();
-    let setup = Setup::shards(2).flag("--agent-grace", "3600s").listen(&format!("127.0.0.1:{port}"));
-    let mut server = setup.start();
+    let round = number("SWITCHBOARD_CRASH_ROUND", 100).max(1);
+    let began = Instant::now();
+    let mut total = Tally::default();
+    let mut done = 0;
+    while done < cycles {
+        let now = round.min(cycles - done);
+        let tally = one_directory(seed.wrapping_add(done), now);
+        done += now;
+        total.add(&tally);
+        if cycles > round {
+            println!("crash: {done} of {cycles} cycles, {} messages so far, all there", total.stored);
+        }
+    }
+    println!(
+        "crash: seed {seed}, {cycles} cycles ({} kills) in {:.0} s: {} messages acknowledged, {} pushes heard, {} sends \
+         retried, {} logins; {} messages stored in {} conversations: none missing, none twice, order and counters kept; \
+         slowest start {:.2} s",
+        total.kills,
+        began.elapsed().as_secs_f64(),
+        total.acknowledged,
+        total.heard,
+        total.retries,
+        total.logins,
+        total.stored,
+        total.conversations,
+        total.slowest_start.as_secs_f64(),
+    );
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.kills += other.kills;
+        self.slowest_start = self.slowest_start.max(other.slowest_start);
+        self.acknowledged += other.acknowledged;
+        self.heard += other.heard;
+        self.retries += other.retries;
+        self.logins += other.logins;
+        self.stored += other.stored;
+        self.conversations += other.conversations;
+    }
+}
+
+/// Torments one data directory and looks at what is in it afterwards.
+fn one_directory(seed: u64, cycles: u64) -> Tally {
+    let listen = format!("127.0.0.1:{}", free_low_port());
+    let mut server = Setup::shards(2).flag("--agent-grace", "3600s").listen(&listen).start();
     for agent in 1..=AGENTS {
         server.make_agent(agent, json!({"max_concurrent": 1000}));
     }
@@ -74,47 +131,45 @@ fn kill_nine_loses_nothing() {
         };
         clients.push((role, id, std::thread::spawn(move || client.live())));
     }
-    let began = Instant::now();
-    torment(&mut server, &stage, cycles, &mut Rng::new(seed));
+    let mut tally = torment(&mut server, &stage, cycles, &mut Rng::new(seed));
     stage.over.store(true, Ordering::SeqCst);
     let diaries: Vec<_> =
         clients.into_iter().map(|(role, id, client)| (role, id, client.join().expect("a client's thread"))).collect();
-    let figures = verify(&server, &diaries);
-    println!(
-        "crash: seed {seed:#x}, {cycles} kills in {:.0} s: {} messages acknowledged, {} pushes heard, {} sends retried, \
-         {} logins, {} messages stored in {} conversations; none missing, none twice, order kept",
-        began.elapsed().as_secs_f64(),
-        diaries.iter().map(|(.., diary)| diary.told.len()).sum::<usize>(),
-        diaries.iter().map(|(.., diary)| diary.heard.len()).sum::<usize>(),
-        stage.retries.load(Ordering::SeqCst),
-        stage.logins.load(Ordering::SeqCst),
-        figures.0,
-        figures.1,
+    (tally.stored, tally.conversations) = verify(&server, &diaries);
+    tally.acknowledged = diaries.iter().map(|(.., diary)| diary.told.len()).sum();
+    tally.heard = diaries.iter().map(|(.., diary)| diary.heard.len()).sum();
+    tally.retries = stage.retries.load(Ordering::SeqCst);
+    tally.logins = stage.logins.load(Ordering::SeqCst);
+    assert!(
+        diaries.iter().all(|(role, _, diary)| *role == "agent" || !diary.told.is_empty()),
+        "somebody never got through"
     );
     reads_survive_too(&mut server);
+    tally
 }
 
 /// Kills and restarts at random moments, sometimes while it is still starting.
-fn torment(server: &mut Server, stage: &Stage, cycles: u64, rng: &mut Rng) {
-    let progress = (cycles / 10).max(1);
-    for cycle in 0..cycles {
+fn torment(server: &mut Server, stage: &Stage, cycles: u64, rng: &mut Rng) -> Tally {
+    let mut tally = Tally::default();
+    for _ in 0..cycles {
         std::thread::sleep(Duration::from_millis(rng.range(20, 1000)));
         *stage.address.lock().unwrap() = None;
         server.kill();
+        tally.kills += 1;
         if rng.one_in(6) {
             let _listening = server.spawn();
             std::thread::sleep(Duration::from_millis(rng.range(0, 150)));
             server.kill();
+            tally.kills += 1;
         }
         let started = Instant::now();
         server.restart();
+        tally.slowest_start = tally.slowest_start.max(started.elapsed());
         *stage.address.lock().unwrap() = Some(server.address);
-        if cycles > 100 && (cycle + 1) % progress == 0 {
-            println!("crash: {} of {cycles}, the last start took {:?}", cycle + 1, started.elapsed());
-        }
     }
     // Let everybody finish what it began.
     std::thread::sleep(Duration::from_millis(500));
+    tally
 }
 
 struct Client {
