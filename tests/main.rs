@@ -5,4 +5,5 @@
 mod edge;
 mod harness;
 mod journey;
+mod sim;
 mod tidy;

@@ -42,11 +42,6 @@ impl Devices {
         self.of.remove(party).unwrap_or_default()
     }
 
-    /// Forgets all devices of a party.
-    pub(crate) fn forget(&mut self, party: &Party) -> Listeners {
-        self.of.remove(party).unwrap_or_default()
-    }
-
     /// The devices of a party, without the one that gets an answer instead.
     pub(crate) fn listeners(&self, party: &Party, except: Option<ConnectionId>) -> Listeners {
         let devices = self.of.get(party).map(Listeners::as_slice).unwrap_or_default();

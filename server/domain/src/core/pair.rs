@@ -174,7 +174,8 @@ impl Core {
             return Ok(Step::Wait(Waits::Storage));
         };
         let number = known.number;
-        let ended = known.conversations.iter().find(|header| with.fits(header));
+        // One that is open there is open here too, and had it fitted it would have been found.
+        let ended = known.conversations.iter().find(|header| !header.is_open() && with.fits(header));
         if matches!(request.command, Command::End { .. }) {
             return ended.map(|header| Step::Answered(Answer::Ended(header.id))).ok_or(NO_CONVERSATION);
         }

@@ -406,7 +406,7 @@ impl Slot {
 
     /// The desk has given the conversation to an agent, or taken it from one. What follows waits until a
     /// new agent has what it did not read.
-    fn assigned(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
+    pub(super) fn assigned(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
         let live = self.live();
         if !live.header.is_open() || live.header.agent == agent {
             return;

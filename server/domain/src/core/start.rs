@@ -6,7 +6,7 @@ use std::sync::Arc;
 use switchboard_protocol::model::{AgentId, AgentProfile, AgentRef, Conversation, Timestamp, VShard};
 
 use super::{Core, Slot};
-use crate::conversation::{self, Live};
+use crate::conversation::Live;
 use crate::{Effect, Timer};
 
 /// What storage knows at the start. Every shard is given all of it and takes what is its own.
@@ -41,14 +41,15 @@ impl Core {
         for header in &start.open {
             if self.hands.placement.owner(header.id) == self.hands.shard {
                 self.open.entry(header.customer.clone()).or_default().push(header.id);
-                let mut header = header.clone();
-                if header.agent.is_some_and(|agent| self.hands.directory.find(&AgentRef::Id(agent)).is_none()) {
-                    // Its agent was deleted, or never durably made, and a crash came between: the desk lets
-                    // it wait too.
-                    conversation::unassign(&mut header, now);
+                let agent = header.agent.map(AgentRef::Id);
+                let lost = agent.is_some_and(|agent| self.hands.directory.find(&agent).is_none());
+                let mut slot = Slot { live: Some(Live::stored(header.clone())), ..Slot::default() };
+                if lost {
+                    // Its agent was deleted, or never durably made, and a crash came between: it waits, at
+                    // the desk as well.
+                    slot.assigned(&mut self.hands, None);
                 }
-                let live = Some(Live::stored(header));
-                self.conversations.insert(header.id, Slot { live, ..Slot::default() });
+                self.conversations.insert(header.id, slot);
             }
         }
         self.restore_desk(now, start);

@@ -94,11 +94,15 @@ impl Core {
     /// A write of a conversation is durable: whoever waited hears of it.
     fn written(&mut self, id: ConversationId, outcome: Outcome) {
         let slot = self.conversations.get_mut(&id).expect("a conversation with writes under way is not forgotten");
+        let ended = slot.visitor_to_end();
         match outcome {
             Outcome::Written(written) => slot.written(&mut self.hands, written),
             Outcome::Found(_) | Outcome::Unavailable => slot.not_written(&mut self.hands),
         }
         self.run(id);
+        if let Some(visitor) = ended {
+            self.visitor_ended(&visitor);
+        }
     }
 
     fn loaded(&mut self, id: ConversationId, outcome: Outcome) {
@@ -170,6 +174,15 @@ impl Core {
 }
 
 impl Slot {
+    /// The visitor whose end is the next write to be durable.
+    fn visitor_to_end(&self) -> Option<VisitorId> {
+        let live = self.live.as_ref()?;
+        match (live.writes.front()?, &live.header.customer) {
+            (conversation::Then::Ended { .. }, Party::Visitor(visitor)) => Some(visitor.clone()),
+            _ => None,
+        }
+    }
+
     /// A write failed alone and changed nothing. Only marks can, where a record is damaged; of any other
     /// write nobody knows what it left, and the process must not go on.
     fn not_written(&mut self, hands: &mut Hands) {

@@ -9,6 +9,8 @@ mod presence;
 mod queue;
 mod roster;
 mod routing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,0 +1,327 @@
+//! What peers may see: answers and pushes, judged against what storage has confirmed; and what each device
+//! is owed.
+
+use std::collections::BTreeMap;
+
+use switchboard_protocol::model::{
+    Actor, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, Read, Refusal, Seq, Side,
+    Target, Window, Write, limits,
+};
+use switchboard_storage::Tables;
+
+use super::judge::{Counts, Judge};
+use super::people::{Device, People};
+use super::world::Asked;
+
+impl Judge {
+    /// A write is confirmed: what it tells may be told from now on, and those who are here are owed it.
+    pub fn confirmed(&mut self, write: &Write, tables: &Tables, people: &mut People, backlogs: bool) {
+        match write {
+            Write::Append { conversation, message, .. } => {
+                self.durable.insert(message.conversation, message.seq);
+                let agent = conversation.agent.map(Party::Agent);
+                for party in agent.iter().chain([&conversation.customer]) {
+                    people.owe(party, message.conversation, message.seq);
+                }
+                self.saved.insert(conversation.id, conversation.clone());
+            }
+            Write::SaveConversation { conversation, .. } => {
+                let id = conversation.id;
+                let before = self.saved.insert(id, conversation.clone()).and_then(|before| before.agent);
+                let Some(agent) = conversation.agent else { return };
+                self.had.insert((id, agent));
+                if backlogs && before != Some(agent) && conversation.agent_unread > 0 {
+                    for seq in self.backlog(id, tables) {
+                        people.owe(&Party::Agent(agent), id, seq);
+                    }
+                }
+            }
+            Write::MarkRead { conversation, .. } => {
+                self.saved.insert(conversation.id, conversation.clone());
+            }
+            Write::SaveAgent(_) | Write::DeleteAgent(_) | Write::LeaseIds(_) => {}
+        }
+    }
+
+    /// What a new agent has not read, as far back as is promised.
+    fn backlog(&self, id: ConversationId, tables: &Tables) -> Vec<Seq> {
+        let newest = self.durable_seq(id).get();
+        let from = Seq::new(newest.saturating_sub(limits::BACKLOG_MAX_MESSAGES) + 1);
+        let messages = history(tables, id, from, Seq::new(newest));
+        let unread = messages.iter().filter(|message| message.sender.side == Side::Customer);
+        unread.filter(|message| message.read_at.is_none()).map(|message| message.seq).collect()
+    }
+
+    pub fn durable_seq(&self, id: ConversationId) -> Seq {
+        self.durable.get(&id).copied().unwrap_or_default()
+    }
+
+    /// The newest durable seq of the conversation that a command names.
+    pub fn durable_of(&self, command: &Command) -> u64 {
+        match command {
+            Command::Sync { conversation, .. } | Command::History { conversation, .. } => {
+                self.durable_seq(*conversation).get()
+            }
+            _ => 0,
+        }
+    }
+
+    /// A device is told something.
+    pub fn told(&mut self, device: &mut Device, event: &Event) {
+        let scene = event.scene();
+        let (id, customer) = (scene.conversation, &scene.customer);
+        let is_party = device.party == *customer || scene.agent.map(Party::Agent).as_ref() == Some(&device.party);
+        assert!(is_party, "a stranger is told: {:?} of {event:?}", device.party);
+        assert_eq!(self.saved.get(&id).map(|saved| &saved.customer), Some(customer), "told of what is not durable");
+        match event {
+            Event::Message { message, .. } => {
+                self.counts.pushed += 1;
+                assert_eq!(message.conversation, id);
+                self.is_durable(message);
+                let last = device.told.insert(id, message.seq).unwrap_or_default();
+                assert!(last < message.seq, "order: {} after {} in {id}", message.seq.get(), last.get());
+                device.got.insert((id, message.seq));
+            }
+            Event::Assigned { .. } => {
+                let agent = scene.agent.expect("an assignment names an agent");
+                assert!(self.had.contains(&(id, agent)), "told of an assignment that is not durable");
+                if device.party == Party::Agent(agent) {
+                    // It begins anew: what was unread comes again.
+                    device.told.remove(&id);
+                }
+            }
+            Event::Ended { .. } => assert!(!self.saved[&id].is_open(), "told of an end that is not durable"),
+            Event::Read { messages, .. } => assert!(!messages.is_empty(), "told of nothing"),
+            Event::Typing { .. } => {}
+        }
+    }
+
+    /// A message that somebody sees must be confirmed, and be what was sent.
+    fn is_durable(&self, message: &Message) {
+        assert!(message.seq <= self.durable_seq(message.conversation), "seen before it is durable: {message:?}");
+        let stored = &self.messages[&(message.conversation, message.seq)];
+        let seen = Message { read_at: None, ..message.clone() };
+        assert_eq!(seen, *stored, "seen otherwise than sent");
+    }
+
+    /// A request is answered.
+    pub fn answered(&mut self, asked: &Asked, result: &Result<Answer, Refusal>) {
+        match result {
+            Ok(answer) => self.granted(asked, answer),
+            Err(refusal) => self.refused(asked, refusal),
+        }
+    }
+
+    fn granted(&mut self, asked: &Asked, answer: &Answer) {
+        match (answer, &asked.command) {
+            (Answer::Conversation(header), Command::Open { .. }) => {
+                assert_eq!(asked.actor.party().as_ref(), Some(&header.customer), "somebody else's");
+                let saved = self.saved.get(&header.id).expect("answered before it was durable");
+                assert!(header.last_seq <= saved.last_seq, "answered before it was durable");
+                assert!(header.is_open());
+                assert!(header.agent.is_none_or(|agent| self.had.contains(&(header.id, agent))));
+            }
+            (Answer::Sent(sent), Command::Send { draft, .. }) => {
+                assert!(sent.seq <= self.durable_seq(sent.conversation), "acknowledged before it is durable: {sent:?}");
+                assert_eq!(self.messages[&(sent.conversation, sent.seq)].id, sent.message);
+                assert_eq!(self.messages[&(sent.conversation, sent.seq)].body, draft.body, "another's message");
+                let Some(id) = &draft.client_msg_id else { return };
+                if !super::people::is_loose(id) {
+                    assert_eq!(self.by_id.get(id), Some(sent), "a retry is answered as the first time");
+                }
+                if !self.acknowledged.insert(id.clone()) {
+                    self.counts.repeated += 1;
+                    self.counts.repeated_after_end += u64::from(!self.decided[&sent.conversation].is_open());
+                }
+            }
+            (Answer::Read { .. }, Command::MarkRead { .. }) => self.counts.read += 1,
+            (Answer::Ended(id), Command::End { .. }) => {
+                assert!(!self.saved[id].is_open(), "an end is answered before it is durable");
+            }
+            (Answer::Synced { messages, next_seq, complete }, Command::Sync { conversation, after, limit }) => {
+                self.synced(asked, *conversation, *after, *limit, (messages, *next_seq, *complete));
+            }
+            (Answer::History(messages), Command::History { conversation, window }) => {
+                self.may_read(asked, *conversation);
+                self.page(asked, messages, *window);
+            }
+            (Answer::Agents { agents, .. }, Command::ListAgents { .. }) => self.views.clone_from(agents),
+            (Answer::Typing, Command::Typing { .. })
+            | (Answer::Agent(_), Command::CreateAgent(_) | Command::UpdateAgent(..) | Command::GetAgent(_))
+            | (Answer::AgentDeleted, Command::DeleteAgent(_))
+            | (Answer::Available(_), Command::AvailableAgents) => {}
+            (answer, command) => panic!("{command:?} was answered by {answer:?}"),
+        }
+    }
+
+    fn may_read(&self, asked: &Asked, id: ConversationId) {
+        let header = &self.decided[&id];
+        let may = match &asked.actor {
+            Actor::Admin => true,
+            Actor::Agent(agent) => header.agent == Some(*agent) || self.had.contains(&(id, *agent)),
+            actor => actor.party().as_ref() == Some(&header.customer),
+        };
+        assert!(may, "{:?} reads {id}", asked.actor);
+    }
+
+    fn synced(&mut self, asked: &Asked, id: ConversationId, after: Seq, limit: u32, told: (&[Message], Seq, bool)) {
+        let (messages, next, complete) = told;
+        self.may_read(asked, id);
+        self.counts.synced += 1;
+        assert!(messages.len() <= limit as usize);
+        let mut seq = after;
+        for message in messages {
+            seq = seq.next();
+            assert_eq!(message.seq, seq, "sync has a gap or an end too much");
+            self.is_durable(message);
+        }
+        assert_eq!(next, seq, "what to ask after next");
+        assert!(!complete || next.get() >= asked.durable, "said to be complete and is not: {asked:?}");
+        assert!(complete || !messages.is_empty(), "neither anything nor complete");
+    }
+
+    fn page(&self, asked: &Asked, messages: &[Message], window: Window) {
+        for message in messages {
+            self.is_durable(message);
+        }
+        let dense = messages.windows(2).all(|two| two[0].seq.next() == two[1].seq);
+        assert!(dense, "a page has a gap");
+        let last = messages.last().map_or(0, |message| message.seq.get());
+        let first = messages.first().map_or(0, |message| message.seq.get());
+        match window {
+            Window::Page { page: 1, size } => {
+                assert!(last >= asked.durable, "the newest page is not the newest");
+                assert_eq!(messages.len() as u64, last.min(u64::from(size)), "a page is full");
+            }
+            Window::Page { .. } => {}
+            Window::AfterSeq { seq, limit } => {
+                assert!(first == 0 || first == seq.get() + 1, "not what came after");
+                assert!(messages.len() == limit as usize || last.max(seq.get()) >= asked.durable, "not all");
+            }
+            Window::AfterMessage { message, limit } => {
+                assert!(messages.iter().all(|after| after.id > message));
+                assert!(messages.len() <= limit as usize);
+                let missed = self.durable_of(&asked.command) > 0 && messages.is_empty();
+                assert!(!missed || self.seq_of(message).get() >= asked.durable, "not all");
+            }
+        }
+    }
+
+    fn seq_of(&self, message: MessageId) -> Seq {
+        let found = self.messages.values().find(|stored| stored.id == message);
+        found.map_or(Seq::ZERO, |stored| stored.seq)
+    }
+
+    fn refused(&mut self, asked: &Asked, refusal: &Refusal) {
+        if let Command::Send { draft, .. } = &asked.command
+            && let Some(id) = &draft.client_msg_id
+            && !super::people::is_loose(id)
+        {
+            // A visitor that names an agent which was deleted since is told so, retry or not.
+            let other = matches!(refusal, Refusal::Busy(_) | Refusal::NotFound(Noun::Agent));
+            let known = self.acknowledged.contains(id) && !other;
+            assert!(!known, "{id} was acknowledged and is now refused: {refusal:?}");
+        }
+        match refusal {
+            Refusal::Busy(_) => {}
+            Refusal::Gap { newest } => {
+                let Command::Sync { conversation, after, .. } = asked.command else { panic!("a gap in {asked:?}") };
+                assert!(after.get() > asked.durable, "no gap: {after:?}");
+                assert!(*newest <= self.durable_seq(conversation));
+                self.counts.gaps += 1;
+            }
+            Refusal::Ended => assert!(self.an_end_is_decided(asked), "refused as ended: {asked:?}"),
+            Refusal::NotFound(Noun::Conversation) => {
+                assert!(!self.is_own(asked), "its own conversation is not found: {asked:?}");
+            }
+            Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
+            Refusal::LoginRequired | Refusal::OtherParty | Refusal::TextOnly => panic!("{refusal:?} to {asked:?}"),
+        }
+    }
+
+    fn an_end_is_decided(&self, asked: &Asked) -> bool {
+        match &asked.command {
+            Command::Send { target: Target::Conversation(id), .. } | Command::Typing { conversation: id } => {
+                !self.decided[id].is_open()
+            }
+            // An agent that answers a visitor whose conversation has ended.
+            Command::Send { target: Target::Pair { visitor, .. }, .. } => {
+                let of = |party: &Party| matches!(party, Party::Visitor(id) if id == visitor);
+                self.decided.values().any(|header| of(&header.customer) && !header.is_open())
+            }
+            _ => false,
+        }
+    }
+
+    /// The customer of a durable conversation asks about it by its id.
+    fn is_own(&self, asked: &Asked) -> bool {
+        let (Command::Send { target: Target::Conversation(id), .. }
+        | Command::End { target: Target::Conversation(id) }
+        | Command::MarkRead { conversation: id, .. }
+        | Command::Typing { conversation: id }
+        | Command::History { conversation: id, .. }
+        | Command::Sync { conversation: id, .. }) = &asked.command
+        else {
+            return false;
+        };
+        let unbound = matches!(asked.actor, Actor::Visitor { bound: false, .. });
+        let customer = self.saved.get(id).map(|saved| &saved.customer);
+        !unbound && customer.is_some() && asked.actor.party().as_ref() == customer
+    }
+
+    /// Memory is lost; storage says what is left.
+    pub fn crashed(&mut self, tables: &Tables) {
+        let mut kept: BTreeMap<ConversationId, Seq> = BTreeMap::new();
+        let ids: Vec<_> = self.decided.keys().copied().collect();
+        for id in ids {
+            let Found::Conversation(found) = tables.answer(&Read::Conversation(id)) else { unreachable!("asked so") };
+            let Some(header) = found else {
+                assert!(!self.saved.contains_key(&id), "{id} was durable and is gone");
+                self.decided.remove(&id);
+                continue;
+            };
+            assert!(self.durable_seq(id) <= header.last_seq, "durable and gone");
+            kept.insert(id, header.last_seq);
+            if let Some(agent) = header.agent {
+                self.had.insert((id, agent));
+            }
+            self.decided.insert(id, (*header).clone());
+        }
+        self.saved = self.decided.clone();
+        self.durable = kept.clone();
+        let stays = |id: &ConversationId, seq: &Seq| kept.get(id).is_some_and(|last| seq <= last);
+        self.messages.retain(|(id, seq), _| stays(id, seq));
+        self.sends.retain(|_, sent| stays(&sent.conversation, &sent.seq));
+        self.by_id.retain(|_, sent| stays(&sent.conversation, &sent.seq));
+        if let Found::Agents(agents) = tables.answer(&Read::Agents { after: None, limit: u32::MAX }) {
+            self.agents = agents.into_iter().collect();
+        }
+        self.counts.crashes += 1;
+    }
+}
+
+impl Counts {
+    /// Adds a run to a sum of runs.
+    pub fn add(&mut self, run: &Self) {
+        let Self { sent, repeated, repeated_after_end, ended, assigned_later, returned, synced, gaps, read, .. } = run;
+        self.sent += sent;
+        self.repeated += repeated;
+        self.repeated_after_end += repeated_after_end;
+        self.ended += ended;
+        self.assigned_later += assigned_later;
+        self.returned += returned;
+        self.synced += synced;
+        self.gaps += gaps;
+        self.read += read;
+        self.waited += run.waited;
+        self.pushed += run.pushed;
+        self.crashes += run.crashes;
+    }
+}
+
+fn history(tables: &Tables, conversation: ConversationId, from: Seq, to: Seq) -> Vec<Message> {
+    match tables.answer(&Read::History { conversation, from, to }) {
+        Found::History(messages) => messages,
+        other => unreachable!("the wrong answer: {other:?}"),
+    }
+}
