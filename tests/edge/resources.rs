@@ -115,6 +115,22 @@ fn many_idle_sockets() {
     until("all gone", || (server.connections() <= 2).then_some(()));
 }
 
+/// An idle connection is one entry of a table (architecture.md, invariant 8): no buffer, no task.
+#[test]
+fn idle_is_free() {
+    const FEW: usize = 1000;
+    const MANY: usize = 3000;
+    /// Far below any buffer, above what an allocator's pages blur. (The entry itself: `shard::table`'s tests.)
+    const EACH_KIB: u64 = 4;
+    let server = Setup::shards(2).start();
+    let mut idle: Vec<Raw> = (0..FEW).map(|_| Raw::upgraded(server.address, "/ws")).collect();
+    let before = server.resident_kib();
+    idle.extend((FEW..MANY).map(|_| Raw::upgraded(server.address, "/ws")));
+    until("all counted", || (server.connections() >= MANY as u64).then_some(()));
+    let grown = server.resident_kib().saturating_sub(before);
+    assert!(grown < (MANY - FEW) as u64 * EACH_KIB, "{grown} KiB more for {} idle connections", MANY - FEW);
+}
+
 /// A peer that answers no ping is closed; one that does stays.
 #[test]
 fn dead_peers_are_found() {
