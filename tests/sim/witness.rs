@@ -244,8 +244,8 @@ impl Judge {
             Command::Send { target: Target::Conversation(id), .. } | Command::Typing { conversation: id } => {
                 !self.decided[id].is_open()
             }
-            // An agent that answers a visitor whose conversation has ended.
-            Command::Send { target: Target::Pair { visitor, .. }, .. } => {
+            // An agent that answers a visitor whose conversation has ended; the visitor itself opens another.
+            Command::Send { target: Target::Pair { visitor, .. }, .. } if matches!(asked.actor, Actor::Agent(_)) => {
                 let of = |party: &Party| matches!(party, Party::Visitor(id) if id == visitor);
                 self.decided.values().any(|header| of(&header.customer) && !header.is_open())
             }

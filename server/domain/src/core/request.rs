@@ -144,13 +144,13 @@ impl Core {
             return;
         };
         let was_open = slot.live.as_ref().is_some_and(|live| live.header.is_open());
-        // Whoever wanted the open conversation and waited here until it was ended gets another.
+        // Whoever wanted an open conversation and waited here until it was ended gets another.
         let mut too_late = Vec::new();
         while !slot.held
             && let Some(job) = slot.waiting.pop_front()
         {
             match job {
-                Job::Request { request, .. } if slot.has_ended_for(&request.command) => too_late.push(request),
+                Job::Request { request, .. } if slot.has_ended_for(&request) => too_late.push(request),
                 Job::Request { request, new_to_storage } => slot.request(&mut self.hands, request, new_to_storage),
                 Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
                     slot.assigned(&mut self.hands, agent);
@@ -184,10 +184,20 @@ impl Slot {
         self.live.as_mut().expect("a slot that is not held is loaded")
     }
 
-    /// Whether a command wants an open conversation and this one has ended.
-    fn has_ended_for(&self, command: &Command) -> bool {
-        let ended = self.live.as_ref().is_some_and(|live| !live.header.is_open());
-        ended && matches!(command, Command::Open { .. })
+    /// Whether a request wants an open conversation and this one has ended. A visitor's send that was seen
+    /// before does not: it is answered as the first time.
+    fn has_ended_for(&self, request: &Request) -> bool {
+        let Some(live) = self.live.as_ref().filter(|live| !live.header.is_open()) else {
+            return false;
+        };
+        match (&request.command, &request.actor) {
+            (Command::Open { .. }, _) => true,
+            (Command::Send { target: Target::Pair { .. }, draft }, Actor::Visitor { .. }) => {
+                let known = draft.client_msg_id.as_ref().zip(live.author(&request.actor));
+                !known.is_some_and(|(id, sender)| matches!(live.dedup.look_up(sender, id), Known::Seen(_)))
+            }
+            _ => false,
+        }
     }
 
     /// Carries out a request whose turn has come; a refusal has changed nothing.
