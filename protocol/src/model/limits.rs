@@ -133,3 +133,5 @@ const _: () = assert!(READ_BUFFER_BYTES > MESSAGE_MAX_BYTES + 14, "a whole messa
 pub const SYNC_MAX_BYTES: usize = 128 * 1024;
 /// Unsent HTTP answers of a connection; past it its further requests wait.
 pub const HTTP_UNSENT_MAX_BYTES: usize = 64 * 1024;
+/// A segment of an outbox takes no more than this and one answer; sent bytes are given back by segments.
+pub const OUTBOX_SEGMENT_MAX_BYTES: usize = 16 * 1024;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use switchboard_protocol::model::{
-    AgentChange, AgentId, AgentProfile, Answer, ConversationId, Event, Group, Party, Refusal, Timestamp,
+    AgentChange, AgentId, AgentProfile, Answer, ConversationId, Event, Group, Party, Refusal, Timestamp, VisitorId,
 };
 
 use crate::{ConnectionId, Origin, Request, ShardId};
@@ -36,6 +36,8 @@ pub enum Letter {
     FromDesk(DeskTell),
     /// The desk tells every shard about an agent: new, or changed.
     AgentKnown(Arc<AgentProfile>),
+    /// The desk has told this visitor's home all it knows of agents.
+    CaughtUp(VisitorId),
     /// The desk tells every shard that an agent was deleted.
     AgentDeleted(AgentId),
 }
@@ -65,6 +67,9 @@ pub enum DeskAsk {
     },
     /// The last device of an agent is gone.
     AgentDown(AgentId),
+    /// A visitor names an agent that its home does not know; answered by `Letter::CaughtUp`, behind
+    /// everything the desk has told that shard of agents.
+    CatchUp(VisitorId),
 }
 
 /// What the desk tells a conversation's owner.

@@ -3,7 +3,8 @@
 
 use std::os::fd::AsFd;
 
-use switchboard_domain::ConnectionId;
+use switchboard_domain::{ConnectionId, Session};
+use switchboard_protocol::frame::CloseCode;
 
 use super::websocket::say_joined;
 use crate::runtime::Interest;
@@ -52,10 +53,22 @@ impl Shard {
         if !unread.is_empty() {
             connection.unread = Some(unread);
         }
-        say_joined(&mut connection, dialect, &join.context);
         let party = connection.session.party().expect("it moved because it has a party").clone();
+        let allowed = self.core.may_log_in(&party);
+        if allowed {
+            say_joined(&mut connection, dialect, &join.context);
+        } else {
+            // It was deleted while the connection was on its way; nobody has arrived.
+            connection.session = Session::default();
+        }
         let Some(id) = self.admit(connection, Interest::READ) else { return };
+        if !allowed {
+            return self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
+        }
         self.arrived(id, party, join.claims);
+        if self.is_full() {
+            self.close(id, CloseCode::TRY_AGAIN_LATER, "no more connections are taken now");
+        }
         self.mark_dirty(id);
         self.revisit.push_back(id);
         self.run_effects();

@@ -33,6 +33,15 @@ impl Shard {
         self.wheel.insert(self.clock.now_ms().saturating_add(within_ms), Deadline::Close(id));
     }
 
+    /// As [`Shard::end`], for a connection in its place.
+    pub(crate) fn end_here(&mut self, id: ConnectionId) {
+        let Some(mut connection) = self.table.take_out(id) else { return };
+        let within_ms = u64::try_from(self.shared.config.http_idle_timeout.as_millis()).unwrap_or(u64::MAX);
+        self.end(id, &mut connection, within_ms);
+        self.table.put_back(id, connection);
+        self.mark_dirty(id);
+    }
+
     /// The peer is gone, or waited for long enough: its entry is free again.
     pub(crate) fn lose(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.remove(id) else { return };
@@ -54,6 +63,14 @@ impl Shard {
             // It has asked and waits for the answer.
             Kind::Http(http) if http.is_busy() => {
                 http.close_after_answer();
+                self.pause(id, true);
+                Next::Stay
+            }
+            // It reads on: what is said is sent before we end our half too.
+            Kind::Http(_) if connection.outbox.len() > 0 => {
+                if connection.life == Life::Open {
+                    self.end_here(id);
+                }
                 self.pause(id, true);
                 Next::Stay
             }

@@ -48,10 +48,14 @@ impl Shard {
         let connection = Connection::new(socket, Kind::Http(Box::new(http)), wrapping_ms(now_ms));
         let Some(id) = self.admit(connection, Interest::READ) else { return };
         self.arm_http(id);
-        let full = self.shared.config.connections_max_per_shard.is_some_and(|max| self.table.len() as u64 > max);
-        if full || self.is_draining() {
+        if self.is_full() || self.is_draining() {
             self.turn_away(id);
         }
+    }
+
+    /// Whether there are more connections here than the config allows.
+    pub(crate) fn is_full(&self) -> bool {
+        self.shared.config.connections_max_per_shard.is_some_and(|max| self.table.len() as u64 > max)
     }
 
     /// Gives a connection its entry and begins to watch its socket.
@@ -148,6 +152,9 @@ impl Shard {
             && connection.paused != paused
         {
             connection.paused = paused;
+            // Its silence while we did not read it was ours.
+            connection.heard_ms = wrapping_ms(self.clock.now_ms());
+            connection.pinged = false;
             self.watch(id);
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use switchboard_protocol::model::limits::SEND_MAX_SEGMENTS;
+use switchboard_protocol::model::limits::{OUTBOX_SEGMENT_MAX_BYTES, SEND_MAX_SEGMENTS};
 
 use crate::runtime::Socket;
 
@@ -43,7 +43,8 @@ impl Outbox {
     /// Lets `write` append to what is to be said.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let pending = self.0.get_or_insert_default();
-        if !matches!(pending.segments.back(), Some(Segment::Own(_))) {
+        // Sent bytes go with their whole segment: a peer that never takes quite all must not make one grow.
+        if !matches!(pending.segments.back(), Some(Segment::Own(last)) if last.len() < OUTBOX_SEGMENT_MAX_BYTES) {
             pending.segments.push_back(Segment::Own(Vec::with_capacity(256)));
         }
         let Some(Segment::Own(bytes)) = pending.segments.back_mut() else { unreachable!("just made sure of") };

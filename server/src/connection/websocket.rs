@@ -40,7 +40,8 @@ impl Shard {
                 if consumed < bytes.len() && connection.life == Life::Open {
                     connection.unread = Some(bytes[consumed..].into());
                 }
-                if connection.moving.is_some() || connection.unread.is_some() {
+                let full = connection.in_flight >= limits::CONNECTION_INFLIGHT_MAX_REQUESTS;
+                if connection.moving.is_some() || connection.unread.is_some() || full {
                     self.revisit.push_back(id);
                 }
             }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use switchboard_domain::ConnectionId;
 use switchboard_protocol::frame::CloseCode;
 
-use super::table::Kind;
+use super::table::{Kind, Life};
 use super::{Deadline, Shard};
 use crate::observe::health::Phase;
 
@@ -33,18 +34,34 @@ impl Shard {
         }
     }
 
+    /// Says whether there is news about the end that this shard has not dealt with.
+    pub(super) fn told(&self) -> impl Fn() -> bool + use<> {
+        let (shared, draining, shards) = (self.shared.clone(), self.draining.is_some(), self.port.shards());
+        move || match draining {
+            false => shared.health.phase() == Phase::Draining,
+            true => shared.drained.load(Ordering::Acquire) == shards,
+        }
+    }
+
     /// Whether the server is ending: what arrives now is dismissed at once.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.is_some()
     }
 
-    /// Says good-bye to a connection. What it asked for before is still answered to REST; a WebSocket asks
-    /// again when it is back.
-    pub(crate) fn dismiss(&mut self, id: switchboard_domain::ConnectionId) {
+    /// Says good-bye to a connection, once what it has asked for is answered.
+    pub(crate) fn dismiss(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.get_mut(id) else { return };
+        if connection.life != Life::Open {
+            return;
+        }
         match &connection.kind {
             Kind::Http(http) if http.is_busy() => {}
-            Kind::Http(_) => self.lose(id),
+            Kind::Http(_) if connection.outbox.len() == 0 => self.lose(id),
+            Kind::Http(_) => self.end_here(id),
+            Kind::Dialect(_) | Kind::Echo if connection.in_flight > 0 => {
+                connection.leaving = true;
+                self.pause(id, true);
+            }
             Kind::Dialect(_) | Kind::Echo => self.close(id, CloseCode::SERVICE_RESTART, "the server restarts"),
         }
     }
@@ -71,6 +88,6 @@ impl Shard {
                 waker.ring();
             }
         }
-        draining.over || self.shared.drained.load(Ordering::Acquire) == self.port.shards()
+        draining.over || idle && self.shared.drained.load(Ordering::Acquire) == self.port.shards()
     }
 }

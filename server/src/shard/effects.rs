@@ -77,6 +77,9 @@ impl Shard {
                         frame.finish(out, Opcode::Text);
                     });
                 }
+                if connection.leaving && connection.in_flight == 0 {
+                    return self.dismiss(id);
+                }
                 if connection.unread.is_some() || connection.moving.is_some() || connection.paused {
                     self.revisit.push_back(id);
                 }

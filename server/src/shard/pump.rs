@@ -40,14 +40,15 @@ impl Shard {
     /// can be done about.
     pub async fn run(mut self) -> io::Result<()> {
         let mut ready = Vec::with_capacity(limits::READY_BATCH_EVENTS);
-        self.run_effects();
         loop {
-            let (port, stored) = (&self.port, &self.stored);
-            self.readiness.wait(&mut ready, || port.has_mail() || !stored.is_empty()).await?;
+            // The first turn does what the start wanted done, and arms the alarm for it.
             self.turn(&ready)?;
             if self.is_finished() {
                 return Ok(());
             }
+            // Whatever a bell announces must be looked at here, or a ring just before the shard sleeps is lost.
+            let (port, stored, told) = (&self.port, &self.stored, self.told());
+            self.readiness.wait(&mut ready, || port.has_mail() || !stored.is_empty() || told()).await?;
         }
     }
 

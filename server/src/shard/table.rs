@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) life: Life,
     /// It opted in to what the guides do not show.
     pub(crate) ext: bool,
+    /// It is dismissed when its last answer is given.
+    pub(crate) leaving: bool,
     /// It was pinged and not heard since.
     pub(crate) pinged: bool,
     /// Its input waits: it is not watched for reading.
@@ -78,6 +80,7 @@ impl Connection {
             counted: 0,
             life: Life::Open,
             ext: false,
+            leaving: false,
             pinged: false,
             paused: false,
             blocked: false,

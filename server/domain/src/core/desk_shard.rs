@@ -1,7 +1,7 @@
 //! The desk's side of the mail: what it is asked, whom it tells, and the agents' directory.
 
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Refusal, Write,
+    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Party, Refusal, Write,
 };
 
 use super::Core;
@@ -34,6 +34,10 @@ impl Core {
                 if let Some(desk) = &mut self.desk {
                     desk.agent_up(now, agent, &mut decisions);
                 }
+            }
+            DeskAsk::CatchUp(visitor) => {
+                let home = self.hands.placement.home(&Party::Visitor(visitor.clone()));
+                self.hands.send(home, Letter::CaughtUp(visitor));
             }
             DeskAsk::AgentDown(agent) => {
                 if let Some(at) = desk.agent_down(now, agent) {

@@ -141,6 +141,7 @@ impl Core {
             Letter::ToDesk(ask) => self.desk_asked(ask),
             Letter::FromDesk(tell) => self.desk_told(tell),
             Letter::AgentKnown(profile) => self.hands.directory.learn(profile),
+            Letter::CaughtUp(visitor) => self.caught_up_with_desk(&visitor),
             Letter::AgentDeleted(agent) => {
                 self.hands.directory.delete(agent);
                 let connections = self.hands.devices.expel(&Party::Agent(agent));

@@ -12,9 +12,9 @@ use switchboard_protocol::model::{
 use super::request::{NO_CONVERSATION, client_msg_id};
 use super::stored::Then as After;
 use super::{Core, Job};
-use crate::Request;
 use crate::conversation::Opening;
 use crate::ids::Ids;
+use crate::{DeskAsk, Request};
 
 /// Requests of one visitor (or to one) that wait for storage.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub(super) struct PairSlot {
     known: Option<Visitor>,
     /// Storage was asked about the first request's client message id and knew none.
     new_to_storage: bool,
+    /// The desk was asked about the agent that the first request names, and this shard knows what it knows.
+    caught_up: bool,
     waits: Waits,
     /// A conversation of this visitor ended since storage was asked: the answer may be from before.
     stale: bool,
@@ -34,6 +36,9 @@ enum Waits {
     #[default]
     Nothing,
     Storage,
+    /// Until this shard knows of agents what the desk knows: an agent's login may be answered before the
+    /// desk's word of a new agent has come here.
+    Desk,
     /// Until the end of a conversation of this visitor is durable: till then storage may not know what was
     /// sent there.
     End,
@@ -115,6 +120,14 @@ impl Core {
         self.run_pairs(visitor);
     }
 
+    /// This shard knows of agents what the desk knew when it was asked.
+    pub(super) fn caught_up_with_desk(&mut self, visitor: &VisitorId) {
+        let Some(slot) = self.pairs.get_mut(visitor).filter(|slot| slot.waits == Waits::Desk) else { return };
+        slot.waits = Waits::Nothing;
+        slot.caught_up = true;
+        self.run_pairs(visitor);
+    }
+
     /// The end of a conversation of a visitor is durable.
     pub(super) fn visitor_ended(&mut self, visitor: &VisitorId) {
         if let Entry::Occupied(mut ends) = self.ending.entry(visitor.clone()) {
@@ -128,7 +141,7 @@ impl Core {
         };
         slot.known = None;
         match slot.waits {
-            Waits::Nothing => {}
+            Waits::Nothing | Waits::Desk => {}
             Waits::Storage => slot.stale = true,
             Waits::End => slot.waits = Waits::Nothing,
         }
@@ -145,7 +158,8 @@ impl Core {
                 return;
             };
             let new_to_storage = std::mem::take(&mut slot.new_to_storage);
-            match self.pair_step(visitor, &request, new_to_storage) {
+            let caught_up = std::mem::take(&mut slot.caught_up);
+            match self.pair_step(visitor, &request, new_to_storage, caught_up) {
                 Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
                 Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
                 Ok(Step::Wait(waits)) => {
@@ -158,8 +172,20 @@ impl Core {
         }
     }
 
-    fn pair_step(&mut self, visitor: &VisitorId, request: &Request, new_to_storage: bool) -> Result<Step, Refusal> {
-        let with = self.with_whom(request)?;
+    fn pair_step(
+        &mut self,
+        visitor: &VisitorId,
+        request: &Request,
+        new_to_storage: bool,
+        caught_up: bool,
+    ) -> Result<Step, Refusal> {
+        let with = match self.with_whom(request) {
+            Err(Refusal::NotFound(Noun::Agent)) if !caught_up => {
+                self.hands.ask_desk(DeskAsk::CatchUp(visitor.clone()));
+                return Ok(Step::Wait(Waits::Desk));
+            }
+            with => with?,
+        };
         if let Some(id) = self.open_pair(visitor, with) {
             return Ok(Step::Go(id));
         }

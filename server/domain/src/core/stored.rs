@@ -78,7 +78,13 @@ impl Core {
                 };
                 self.visitor_looked_up(&visitor, seen);
             }
-            Then::Agent { origin, answer } => self.hands.answer(origin, Ok(*answer)),
+            Then::Agent { origin, answer } => {
+                let result = match outcome {
+                    Outcome::Written(_) => Ok(*answer),
+                    Outcome::Found(_) | Outcome::Unavailable => Err(UNAVAILABLE),
+                };
+                self.hands.answer(origin, result);
+            }
             Then::AgentSaved => {}
             Then::Leased(vshard) => match outcome {
                 Outcome::Written(Written::Leased(blocks)) => {
