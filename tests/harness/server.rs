@@ -337,6 +337,14 @@ impl Server {
     fn log_in(&self, peer: &mut Peer, role: &str, id: u64) {
         let answer = peer.call("login", json!({"token": self.token(role, id)}));
         assert_like(&answer, json!({"success": true, "message": "Login successfully", "data": {"uid": id}}));
+        if role == "agent" {
+            // The desk hears of a login after it was answered; a story begins when it has.
+            let path = format!("/api/v1/agents/{id}");
+            until("the desk knows of the login", || {
+                let reply = self.get(&path, Some(("admin", 1)));
+                (reply.status == 200 && reply.json()["data"]["status"] != "offline").then_some(())
+            });
+        }
     }
 
     /// Others are still served: a new connection is answered.
