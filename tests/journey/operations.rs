@@ -45,6 +45,18 @@ fn the_first_run_says_how_to_begin(shards: u16) {
     assert!(jwts(&server.printed()).is_empty(), "tokens are printed on the first run only: {}", server.printed());
 }
 
+/// A server that nothing ever woke still hears the signal: a shard that is just going to sleep must not miss it.
+#[test]
+fn a_signal_right_after_the_start() {
+    let mut server = Setup::shards(2).flag("--engine", "memory").start();
+    for _ in 0..10 {
+        server.signal_term();
+        let status = server.wait();
+        assert_eq!(status.code(), Some(0), "{status}");
+        server.restart();
+    }
+}
+
 /// Everything in a text that looks like a JSON Web Token.
 fn jwts(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));

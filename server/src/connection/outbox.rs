@@ -112,6 +112,21 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
+    /// A peer that always leaves a little must not make the outbox keep everything it was ever told.
+    #[test]
+    fn what_is_sent_is_given_back_though_the_outbox_is_never_empty() {
+        let mut outbox = Outbox::default();
+        outbox.write(|out| out.extend_from_slice(&[0; 5000]));
+        for _ in 0..10_000 {
+            outbox.write(|out| out.extend_from_slice(&[0; 1000]));
+            outbox.0.as_mut().unwrap().advance(1000);
+        }
+        let pending = outbox.0.unwrap();
+        let kept: usize = pending.segments.iter().map(|segment| segment.bytes().len()).sum();
+        assert_eq!(pending.bytes, 5000);
+        assert!(kept <= pending.bytes + 2 * OUTBOX_SEGMENT_MAX_BYTES, "{kept} bytes kept");
+    }
+
     #[test]
     fn everything_arrives_in_order_through_a_socket_that_takes_little() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
