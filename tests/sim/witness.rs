@@ -232,7 +232,7 @@ impl Judge {
             }
             Refusal::Ended => assert!(self.an_end_is_decided(asked), "refused as ended: {asked:?}"),
             Refusal::NotFound(Noun::Conversation) => {
-                assert!(!self.is_own(asked), "its own conversation is not found: {asked:?}");
+                assert!(!asked.own, "its own conversation is not found: {asked:?}");
             }
             Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
             Refusal::LoginRequired | Refusal::OtherParty | Refusal::TextOnly => panic!("{refusal:?} to {asked:?}"),
@@ -254,19 +254,19 @@ impl Judge {
     }
 
     /// The customer of a durable conversation asks about it by its id.
-    fn is_own(&self, asked: &Asked) -> bool {
+    pub fn is_own(&self, actor: &Actor, command: &Command) -> bool {
         let (Command::Send { target: Target::Conversation(id), .. }
         | Command::End { target: Target::Conversation(id) }
         | Command::MarkRead { conversation: id, .. }
         | Command::Typing { conversation: id }
         | Command::History { conversation: id, .. }
-        | Command::Sync { conversation: id, .. }) = &asked.command
+        | Command::Sync { conversation: id, .. }) = command
         else {
             return false;
         };
-        let unbound = matches!(asked.actor, Actor::Visitor { bound: false, .. });
+        let unbound = matches!(actor, Actor::Visitor { bound: false, .. });
         let customer = self.saved.get(id).map(|saved| &saved.customer);
-        !unbound && customer.is_some() && asked.actor.party().as_ref() == customer
+        !unbound && customer.is_some() && actor.party().as_ref() == customer
     }
 
     /// Memory is lost; storage says what is left.

@@ -73,6 +73,8 @@ pub struct Asked {
     pub command: Command,
     /// The newest durable seq of the conversation meant, when it was asked.
     pub durable: u64,
+    /// The asker was known as the customer of the conversation meant, when it was asked.
+    pub own: bool,
 }
 
 /// Everything there is.
@@ -152,7 +154,8 @@ impl World {
         let reply = u32::try_from(self.number()).expect("a run is short");
         let origin = Origin { shard, connection, reply };
         let durable = self.judge.durable_of(&command);
-        let asked = Asked { person, origin, actor: actor.clone(), command: command.clone(), durable };
+        let own = self.judge.is_own(&actor, &command);
+        let asked = Asked { person, origin, actor: actor.clone(), command: command.clone(), durable, own };
         self.asked.insert(reply, asked);
         self.handle(shard, Input::Request(Request { origin, actor, command }));
     }
