@@ -10,6 +10,7 @@ use tungstenite::client::{IntoClientRequest, client_with_config};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket};
 
+use super::steady::Steady;
 use super::{PATIENCE, QUIET};
 
 /// Why nothing more comes.
@@ -25,7 +26,7 @@ pub enum Lost {
 
 /// One WebSocket connection.
 pub struct Peer {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Steady>,
     name: String,
     next_op: u64,
     answers: Vec<Value>,
@@ -47,7 +48,7 @@ impl Peer {
             .write_buffer_size(0)
             .max_message_size(Some(64 << 20))
             .max_frame_size(Some(64 << 20));
-        let (socket, _) = client_with_config(request, stream, Some(config)).map_err(|error| broken(&error))?;
+        let (socket, _) = client_with_config(request, Steady(stream), Some(config)).map_err(|error| broken(&error))?;
         let name = name.to_owned();
         Ok(Self { socket, name, next_op: 1, answers: Vec::new(), pushes: VecDeque::new(), pongs: Vec::new() })
     }
@@ -258,7 +259,7 @@ impl Peer {
     /// One message: a text, or `None` for a control frame.
     fn read_some(&mut self, deadline: Instant) -> Result<Option<String>, Lost> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        self.socket.get_ref().set_read_timeout(Some(left)).map_err(|error| Lost::Broken(error.to_string()))?;
+        self.socket.get_ref().0.set_read_timeout(Some(left)).map_err(|error| Lost::Broken(error.to_string()))?;
         match self.socket.read() {
             Ok(Message::Text(text)) => Ok(Some(text.as_str().to_owned())),
             Ok(Message::Pong(payload)) => {

@@ -8,6 +8,7 @@ pub mod raw;
 pub mod rest;
 pub mod rng;
 pub mod server;
+pub mod steady;
 
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
+use super::steady::Steady;
 use super::{PATIENCE, Reply};
 
 /// Continuation, text, binary, close, ping, pong (RFC 6455, 5.2).
@@ -21,7 +22,7 @@ pub const FIN: u8 = 0x80;
 
 /// A TCP connection.
 pub struct Raw {
-    stream: TcpStream,
+    stream: Steady,
     unread: Vec<u8>,
 }
 
@@ -32,7 +33,7 @@ impl Raw {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time-out");
         stream.set_write_timeout(Some(PATIENCE)).expect("a socket takes a time-out");
         stream.set_nodelay(true).expect("a socket takes nodelay");
-        Self { stream, unread: Vec::new() }
+        Self { stream: Steady(stream), unread: Vec::new() }
     }
 
     /// Connects and upgrades.
@@ -107,11 +108,11 @@ impl Raw {
 
     /// The socket itself.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        &self.stream.0
     }
 }
 
-struct OneByte<'a>(&'a mut TcpStream);
+struct OneByte<'a>(&'a mut Steady);
 
 impl Read for OneByte<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use serde_json::Value;
 
 use super::PATIENCE;
+use super::steady::Steady;
 
 /// What came back.
 #[derive(Debug)]
@@ -87,5 +88,5 @@ pub fn try_request(
     request.push_str("\r\n");
     request.push_str(&body);
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    Reply::read(&mut stream).ok_or_else(|| "the server closed without a whole reply".to_owned())
+    Reply::read(&mut Steady(stream)).ok_or_else(|| "the server closed without a whole reply".to_owned())
 }
