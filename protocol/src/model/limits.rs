@@ -115,7 +115,9 @@ pub const STORE_READER_THREADS: usize = 2;
 /// The embedded engine's block cache.
 pub const STORE_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// All journals of the embedded engine: bounds what a restart after a kill replays.
-pub const STORE_JOURNALS_MAX_BYTES: u64 = 256 * 1024 * 1024;
+pub const STORE_JOURNALS_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Unflushed writes of one keyspace: flushing early keeps the journals, and so a start after a kill, short.
+pub const STORE_MEMTABLE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;

@@ -240,7 +240,12 @@ mod tests {
                     }
                 }
             }
-            while ports.iter_mut().map(|port| { let left = port.flush(); drain(port, 2, &mut got) + left }).sum::<usize>() > 0 {}
+            while ports.iter().any(|port| port.has_mail() || port.overflow_len() > 0) {
+                for port in &mut ports {
+                    port.flush();
+                    drain(port, 2, &mut got);
+                }
+            }
             prop_assert_eq!(sent, got);
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use switchboard_protocol::model::limits::{STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES};
+use switchboard_protocol::model::limits::{STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES, STORE_MEMTABLE_MAX_BYTES};
 use switchboard_protocol::model::{Found, Read, Write};
 
 use crate::{Engine, Outcome, StoreError};
@@ -46,7 +46,8 @@ impl Embedded {
             .max_journaling_size(STORE_JOURNALS_MAX_BYTES)
             .open()
             .map_err(failed)?;
-        let space = |name| database.keyspace(name, KeyspaceCreateOptions::default).map_err(failed);
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(STORE_MEMTABLE_MAX_BYTES);
+        let space = |name| database.keyspace(name, options).map_err(failed);
         let spaces = Spaces {
             messages: space("messages")?,
             lookups: space("lookups")?,
