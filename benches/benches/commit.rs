@@ -120,15 +120,14 @@ fn commit(c: &mut Criterion) {
     group.finish();
 }
 
-/// Short, so that all targets together take less than three minutes; plots would take longer than measuring.
-fn quick() -> Criterion {
-    let criterion = Criterion::default().without_plots().nresamples(20_000).sample_size(20);
-    criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2))
+/// A group commit varies with the disk: longer than the rest, with fewer samples.
+fn steady() -> Criterion {
+    switchboard_benches::quick().sample_size(20).measurement_time(Duration::from_secs(2))
 }
 
 criterion_group! {
     name = benches;
-    config = quick();
+    config = steady();
     targets = commit
 }
 criterion_main!(benches);

@@ -4,7 +4,6 @@
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use switchboard_protocol::frame::{
@@ -125,15 +124,9 @@ fn encode(c: &mut Criterion) {
     group.finish();
 }
 
-/// Short, so that all targets together take less than three minutes; plots would take longer than measuring.
-fn quick() -> Criterion {
-    let criterion = Criterion::default().without_plots().nresamples(20_000);
-    criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
-}
-
 criterion_group! {
     name = benches;
-    config = quick();
+    config = switchboard_benches::quick();
     targets = decode, unmask, encode
 }
 criterion_main!(benches);

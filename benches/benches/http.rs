@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use switchboard_protocol::dialect::DialectKind;
@@ -96,15 +95,9 @@ fn requests(c: &mut Criterion) {
     group.finish();
 }
 
-/// Short, so that all targets together take less than three minutes; plots would take longer than measuring.
-fn quick() -> Criterion {
-    let criterion = Criterion::default().without_plots().nresamples(20_000);
-    criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
-}
-
 criterion_group! {
     name = benches;
-    config = quick();
+    config = switchboard_benches::quick();
     targets = requests
 }
 criterion_main!(benches);

@@ -3,7 +3,6 @@
 #![allow(missing_docs)]
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
@@ -136,15 +135,9 @@ fn answers(c: &mut Criterion) {
     group.finish();
 }
 
-/// Short, so that all targets together take less than three minutes; plots would take longer than measuring.
-fn quick() -> Criterion {
-    let criterion = Criterion::default().without_plots().nresamples(20_000);
-    criterion.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
-}
-
 criterion_group! {
     name = benches;
-    config = quick();
+    config = switchboard_benches::quick();
     targets = decode, answers
 }
 criterion_main!(benches);

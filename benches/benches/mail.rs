@@ -162,5 +162,9 @@ fn hops(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, queues, hops);
+criterion_group! {
+    name = benches;
+    config = switchboard_benches::quick();
+    targets = queues, hops
+}
 criterion_main!(benches);

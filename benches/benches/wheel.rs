@@ -53,5 +53,9 @@ fn full() -> Wheel<u64> {
     wheel
 }
 
-criterion_group!(benches, wheel);
+criterion_group! {
+    name = benches;
+    config = switchboard_benches::quick();
+    targets = wheel
+}
 criterion_main!(benches);
