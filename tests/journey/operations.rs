@@ -57,6 +57,29 @@ fn a_signal_right_after_the_start() {
     }
 }
 
+/// A write that the disk refuses: nobody is told that it was stored, and the process ends and says why. What was
+/// acknowledged before is there afterwards.
+#[test]
+fn a_disk_that_takes_no_more() {
+    let mut server = Setup::shards(2).start();
+    let id = server.conversation_id(100);
+    let mut user = server.login("user", 100);
+    user.say(id, "stored");
+    let limit = ["--fsize=1", "--pid", &server.pid().to_string()];
+    assert!(command_succeeds("prlimit", &limit), "prlimit (util-linux) sets the limit");
+    let refused = user.try_call("kefu_message_send", json!({"conversation_id": id, "content": "lost"}));
+    assert!(refused.is_err(), "answered: {refused:?}");
+    assert_eq!(server.wait().code(), Some(74));
+    assert!(server.log().contains("storage failed"), "{}", server.log());
+    server.restart();
+    let messages = server.list(("user", 100), id, 1, 10);
+    assert_eq!(messages.iter().filter(|message| message["content"] == "stored").count(), 1, "{messages:?}");
+}
+
+fn command_succeeds(program: &str, arguments: &[&str]) -> bool {
+    std::process::Command::new(program).args(arguments).status().is_ok_and(|status| status.success())
+}
+
 /// Everything in a text that looks like a JSON Web Token.
 fn jwts(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
