@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use miette::{Context as _, IntoDiagnostic, Result, miette};
@@ -15,9 +15,7 @@ use signal_hook::iterator::Signals;
 use switchboard_domain::desk::Defaults;
 use switchboard_domain::{Core, Placement, Settings, ShardId, Start};
 use switchboard_protocol::model::limits::VSHARDS;
-use switchboard_protocol::model::{
-    AgentId, AgentProfile, Conversation, Found, Read, Timestamp, VShard, Write, Written,
-};
+use switchboard_protocol::model::{AgentId, AgentProfile, Conversation, Found, Read, VShard, Write, Written};
 use switchboard_storage::{Completions, Done, Op, Store, StoreError, Ticket};
 
 use crate::auth::jwt::{Grant, Role, Signer, Verifier};
@@ -31,7 +29,7 @@ use crate::observe::health::Health;
 use crate::observe::metrics::{Metrics, StorageFigures};
 use crate::observe::trace;
 use crate::runtime::mesh::mesh;
-use crate::runtime::{Listener, Readiness, Shards, Wake, Waker};
+use crate::runtime::{Clock, Listener, Readiness, Shards, Wake, Waker};
 use crate::shard::{Parts, Shard, ShardCompletions, Shared, StoredInbox, completions};
 
 /// The process's exit code after storage failed: sysexits' EX_IOERR.
@@ -135,7 +133,7 @@ fn start_shards(
     inboxes: Vec<StoredInbox>,
     listeners: Vec<Listener>,
 ) -> Result<Shards> {
-    let now = wall_clock();
+    let now = Clock::new().wall();
     let config = &shared.config;
     let settings = Settings {
         agents: Defaults {
@@ -168,7 +166,7 @@ fn announce(config: &Config, key: &SigningKey, first_run: bool, listening: Socke
     let signer = Signer::new(key);
     let sign = |role, id| {
         let grant = Grant { role, id, name: None, groups: None, skills: None, max_concurrent: None };
-        signer.sign(&grant, wall_clock(), FIRST_TOKENS_TTL).into_diagnostic()
+        signer.sign(&grant, Clock::new().wall(), FIRST_TOKENS_TTL).into_diagnostic()
     };
     let tokens = if first_run {
         Some(FirstTokens {
@@ -278,9 +276,4 @@ impl StartReader<'_> {
             Done::Written(_) | Done::Found(_) | Done::Failed(_) => Err(miette!("storage leased no ids")),
         }
     }
-}
-
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,11 +1,10 @@
 //! `switchboard`: the command line to the deeds.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use switchboard::cli::{self, Cli, Command};
-use switchboard_protocol::model::Timestamp;
+use switchboard::runtime::Clock;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,7 +19,9 @@ fn main() -> ExitCode {
             Ok(config) => finish(switchboard::boot::serve(config).map_err(|error| format!("{error:?}"))),
             Err(problems) => usage(&problems),
         },
-        Command::Token(args) => finish(cli::token(&args, &variables, now()).map(|token| println!("{token}"))),
+        Command::Token(args) => {
+            finish(cli::token(&args, &variables, Clock::new().wall()).map(|token| println!("{token}")))
+        }
         Command::CheckConfig(args) => match cli::check_config(&args) {
             Ok(effective) => {
                 print!("{effective}");
@@ -44,9 +45,4 @@ fn finish(result: Result<(), impl std::fmt::Display>) -> ExitCode {
 fn usage(problems: &impl std::fmt::Display) -> ExitCode {
     eprintln!("{problems}");
     ExitCode::from(EXIT_USAGE)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

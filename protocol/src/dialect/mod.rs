@@ -160,7 +160,7 @@ pub enum LoginRefusal {
 }
 
 impl LoginRefusal {
-    /// Whether it counts towards [`Session::login_tries_max`].
+    /// Whether it counts towards `limits::LOGIN_TRIES_MAX`.
     pub const fn counts_as_try(self) -> bool {
         match self {
             Self::InvalidToken | Self::Expired | Self::WrongRole | Self::AgentDeleted => true,
@@ -183,9 +183,7 @@ pub struct CloseWith {
 pub struct Session {
     /// The path of the upgrade.
     pub path: &'static str,
-    /// Failed logins after which the connection is closed.
-    pub login_tries_max: u8,
-    /// With what it is closed then, after the answer to the last try.
+    /// With what it is closed after the answer to the last failed login (`limits::LOGIN_TRIES_MAX`).
     pub login_failed: CloseWith,
 }
 

@@ -145,7 +145,7 @@ impl Shard {
                 } else {
                     BadInput::Http
                 });
-                self.finish(id, connection, &Response::from(error), false);
+                self.finish(id, connection, Response::from(error), false);
                 if let Kind::Http(http) = &mut connection.kind {
                     http.body = None;
                 }
@@ -212,12 +212,12 @@ impl Shard {
         match shared.routes.handle(&shared, request, body, self.clock.wall(), &mut self.scratch) {
             Handled::Response(response) => {
                 let keep_alive = http.keep_alive;
-                self.finish(id, connection, &response, keep_alive);
+                self.finish(id, connection, response, keep_alive);
             }
             Handled::Ask { encode, .. } if self.port.is_congested() => {
                 let reply = encode(Err(&CONGESTED), &self.dialects);
                 let keep_alive = http.keep_alive;
-                self.finish(id, connection, &Response::json(reply.status, reply.body), keep_alive);
+                self.finish(id, connection, Response::json(reply.status, reply.body), keep_alive);
             }
             Handled::Ask { actor, command, encode } => {
                 http.busy = true;
@@ -247,13 +247,13 @@ impl Shard {
             Err(response) => {
                 let kind = if response.status == 403 { BadInput::Origin } else { BadInput::Handshake };
                 self.figures.bad_input(kind);
-                self.finish(id, connection, &response, false);
+                self.finish(id, connection, response, false);
             }
         }
     }
 
     /// Answers the request at hand of a connection.
-    pub(crate) fn respond(&mut self, id: ConnectionId, response: &Response) {
+    pub(crate) fn respond(&mut self, id: ConnectionId, response: Response) {
         let Some(mut connection) = self.table.take_out(id) else { return };
         let keep_alive = matches!(&connection.kind, Kind::Http(http) if http.keep_alive);
         self.finish(id, &mut connection, response, keep_alive);
@@ -270,15 +270,15 @@ impl Shard {
 
     /// Answers the request at hand of a connection by REST.
     pub(crate) fn respond_rest(&mut self, id: ConnectionId, reply: RestReply) {
-        self.respond(id, &Response::json(reply.status, reply.body));
+        self.respond(id, Response::json(reply.status, reply.body));
     }
 
-    fn finish(&mut self, id: ConnectionId, connection: &mut Connection, response: &Response, keep_alive: bool) {
+    fn finish(&mut self, id: ConnectionId, connection: &mut Connection, response: Response, keep_alive: bool) {
         self.figures.http(response.status);
         let Kind::Http(http) = &mut connection.kind else { return };
         let keep_alive = keep_alive && !self.is_draining();
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(self.clock.wall().as_millis());
-        let mut response = response.clone().with_header("Date", httpdate::fmt_http_date(now));
+        let mut response = response.with_header("Date", httpdate::fmt_http_date(now));
         for (name, value) in std::mem::take(&mut http.cors) {
             response = response.with_header(name, value);
         }
@@ -331,7 +331,7 @@ impl Shard {
         }
         self.figures.bad_input(BadInput::Timeout);
         http.close_after_answer();
-        self.respond(id, &problem(408, "Request Timeout", "the request took too long to arrive"));
+        self.respond(id, problem(408, "Request Timeout", "the request took too long to arrive"));
     }
 }
 

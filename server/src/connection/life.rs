@@ -84,7 +84,7 @@ impl Shard {
             http.close_after_answer();
         }
         let response = problem(503, "Service Unavailable", "no more connections are taken now; try again later");
-        self.respond(id, &response.with_header("Retry-After", "5"));
+        self.respond(id, response.with_header("Retry-After", "5"));
     }
 }
 

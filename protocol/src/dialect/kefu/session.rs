@@ -4,14 +4,9 @@
 //! The upgrade needs no token: a user or agent sends `login`, a visitor binds or just sends.
 
 use crate::dialect::{CloseWith, Session};
-use crate::model::limits::LOGIN_TRIES_MAX;
 
 /// How connections begin.
-pub const SESSION: Session = Session {
-    path: "/ws",
-    login_tries_max: LOGIN_TRIES_MAX,
-    login_failed: CloseWith { code: 4401, reason: "login failed" },
-};
+pub const SESSION: Session = Session { path: "/ws", login_failed: CloseWith { code: 4401, reason: "login failed" } };
 
 /// The plain text heartbeat.
 pub(super) const PING_TEXT: &[u8] = b"ping";

@@ -215,11 +215,6 @@ impl DeskFigures {
         self.agents_online.set(agents_online);
     }
 
-    /// A conversation was given to an agent.
-    pub fn assignment(&self) {
-        self.assignments.add(1);
-    }
-
     /// Sets the total of assignments instead, where the desk itself counts.
     pub fn set_assignments(&self, total: u64) {
         self.assignments.set(total);

@@ -234,7 +234,7 @@ mod tests {
         second.set_mail_overflow(7);
         second.set_outbox_bytes(8);
         metrics.desk().set_state(9, 10, 11);
-        metrics.desk().assignment();
+        metrics.desk().set_assignments(1);
         metrics.set_storage(Box::new(|| StorageFigures { queue_depth: 12, writes: 13, ..StorageFigures::default() }));
         let text = metrics.render();
         for line in [
