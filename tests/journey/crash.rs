@@ -63,13 +63,15 @@ fn kill_nine_loses_nothing() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().expect("a number"));
     let cycles = number("SWITCHBOARD_CRASH_CYCLES", 30);
     let seed = number("SWITCHBOARD_CRASH_SEED", 0x5eed);
-    let round = number("SWITCHBOARD_CRASH_ROUND", 100).max(1);
+    // The default is two directories, one for each number of shards.
+    let round = number("SWITCHBOARD_CRASH_ROUND", 15).max(1);
     let began = Instant::now();
     let mut total = Tally::default();
-    let mut done = 0;
+    let (mut done, mut shards) = (0, 1);
     while done < cycles {
         let now = round.min(cycles - done);
-        let tally = one_directory(seed.wrapping_add(done), now);
+        let tally = one_directory(shards, seed.wrapping_add(done), now);
+        shards = 3 - shards;
         done += now;
         total.add(&tally);
         if cycles > round {
@@ -105,10 +107,10 @@ impl Tally {
     }
 }
 
-/// Torments one data directory and looks at what is in it afterwards.
-fn one_directory(seed: u64, cycles: u64) -> Tally {
+/// Torments one data directory, served by so many shards, and looks at what is in it afterwards.
+fn one_directory(shards: u16, seed: u64, cycles: u64) -> Tally {
     let listen = format!("127.0.0.1:{}", free_low_port());
-    let mut server = Setup::shards(2).flag("--agent-grace", "3600s").listen(&listen).start();
+    let mut server = Setup::shards(shards).flag("--agent-grace", "3600s").listen(&listen).start();
     for agent in 1..=AGENTS {
         server.make_agent(agent, json!({"max_concurrent": 1000}));
     }
