@@ -1,0 +1,148 @@
+//! What a run is: everything `engine` and `scenario` need, checked. Made by `cli` and `script`, passed on to further
+//! generator processes as JSON. Knows no clock and no socket.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::ScenarioKind;
+use crate::slo::Slo;
+use crate::wire::Dialect;
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// What peers do.
+    pub scenario: ScenarioKind,
+    /// How they say it.
+    pub dialect: Dialect,
+    /// Where to.
+    pub target: Target,
+    /// Sockets of all processes; of customers in `chat`, `queue` and `mixed`, whose agents come on top.
+    pub connections: u32,
+    /// The measured window's load; the first phase begins after ramp and warm-up.
+    pub phases: Vec<Phase>,
+    /// Actions are scheduled so.
+    pub arrivals: Arrivals,
+    /// So many requests in flight on each connection instead of a schedule. Latencies then are of the closed loop.
+    pub closed_window: Option<u32>,
+    /// All sockets are opened within.
+    pub ramp: Duration,
+    /// Load before the measured window.
+    pub warm_up: Duration,
+    /// How long answers and pushes are waited for after the last phase.
+    pub drain: Duration,
+    /// Bytes of a message's content; at least [`crate::wire::CONTENT_MIN_BYTES`].
+    pub payload_bytes: u32,
+    /// The heartbeat's form.
+    pub ping: PingForm,
+    /// Agents of all processes, in scenarios that have some.
+    pub agents: u32,
+    /// Conversations at once of each agent.
+    pub capacity: u32,
+    /// Sockets of one party in `fanout`; devices of each party elsewhere.
+    pub devices: u32,
+    /// Between hearing a customer and answering, and the length of a `queue` conversation.
+    pub think: Duration,
+    /// What `mixed` does, by weight.
+    pub mix: Mix,
+    /// All random choices follow from it.
+    pub seed: u64,
+    /// Source addresses to spread connections over; empty leaves it to the kernel.
+    pub source_addrs: Vec<IpAddr>,
+    /// Generator processes.
+    pub processes: u32,
+    /// Which of them this is, 0 for the first.
+    pub process: u32,
+    /// What the results must keep.
+    pub slos: Vec<Slo>,
+    /// The generator's lag above which a run is INVALID at its 99th percentile.
+    pub max_lag: Duration,
+    /// The key that tokens are signed with.
+    pub key: Option<String>,
+    /// Tokens made by somebody else, instead of a key.
+    pub tokens: Option<PathBuf>,
+    /// Integers of this run's parties begin here, so that runs do not meet each other's conversations.
+    pub id_base: u64,
+}
+
+/// Where to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// `http://HOST:PORT` as it was given.
+    pub url: String,
+    /// Resolved.
+    pub address: SocketAddr,
+    /// For the `Host` header.
+    pub host: String,
+    /// Path of the WebSocket, if it is not the dialect's own.
+    pub path: Option<String>,
+}
+
+/// A stretch of the schedule: from one rate to another, in a straight line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Shown in the report.
+    pub name: String,
+    /// How long.
+    pub duration: Duration,
+    /// Actions a second of all processes at its start.
+    pub rate_from: f64,
+    /// And at its end.
+    pub rate_to: f64,
+}
+
+/// How actions follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Evenly.
+    Constant,
+    /// A Poisson process: as independent people do.
+    Poisson,
+}
+
+/// Which of a dialect's pings is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum PingForm {
+    /// The text `ping`.
+    Text,
+    /// The dialect's JSON ping.
+    Json,
+    /// The ping frame of RFC 6455.
+    Frame,
+}
+
+/// What `mixed` does, by weight; all zero is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mix {
+    /// A ping.
+    pub ping: f64,
+    /// A customer's message.
+    pub customer: f64,
+    /// An agent's message.
+    pub agent: f64,
+    /// A read mark.
+    pub read: f64,
+    /// A sync.
+    pub sync: f64,
+    /// A customer's socket cut and back.
+    pub reconnect: f64,
+}
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self { ping: 60.0, customer: 18.0, agent: 18.0, read: 2.0, sync: 1.0, reconnect: 1.0 }
+    }
+}
+
+impl Settings {
+    /// Length of the measured window.
+    pub fn measured(&self) -> Duration {
+        self.phases.iter().map(|phase| phase.duration).sum()
+    }
+}
