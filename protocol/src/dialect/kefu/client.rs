@@ -4,6 +4,7 @@
 //! Must not know frames or sockets.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// One request: an action, its `data`, and an `op_id` of any JSON.
@@ -233,5 +234,165 @@ pub fn hear(text: &str) -> Result<Heard, Unheard> {
             op_id: value["op_id"].take(),
         }),
         _ => Err(Unheard::Unknown),
+    }
+}
+
+/// What a server said, as far as a load generator looks: borrowed, and parsed once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glimpse<'a> {
+    /// A heartbeat's answer, in any of its three forms.
+    Pong,
+    /// The answer to a request.
+    Answer {
+        /// Whether it succeeded.
+        success: bool,
+        /// The JSON of `op_id`.
+        op_id: &'a str,
+        /// The JSON of `data`, `null` if there is none.
+        data: &'a str,
+        /// The JSON of `message`.
+        message: &'a str,
+    },
+    /// A message of a user's or a visitor's conversation.
+    Message {
+        /// The conversation; 0 if the frame does not name it.
+        conversation_id: u64,
+        /// Its place in the conversation; 0 if the frame does not name it.
+        seq: u64,
+        /// 1 customer, 2 agent.
+        sender_type: u8,
+        /// The content as JSON has it between the quotes; escapes are left alone.
+        content: &'a str,
+    },
+    /// The end of a conversation.
+    Ended {
+        /// The conversation; 0 if the frame does not name it.
+        conversation_id: u64,
+    },
+    /// Extension: a conversation has another agent.
+    Assigned {
+        /// The conversation.
+        conversation_id: u64,
+        /// Its agent; 0 for none.
+        kefu_id: u64,
+    },
+    /// A push that is known and not looked into.
+    Other,
+}
+
+/// Everything a frame may have that [`glimpse`] looks at.
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(default)]
+    r#type: Option<&'a str>,
+    #[serde(default)]
+    action: Option<&'a str>,
+    success: Option<bool>,
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    op_id: Option<&'a RawValue>,
+    conversation_id: Option<u64>,
+    seq: Option<u64>,
+    sender_type: Option<u8>,
+    #[serde(borrow)]
+    kefu_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+}
+
+/// Looks at what a server said in a text message, as [`hear`] understands it, but without copying anything.
+pub fn glimpse(text: &str) -> Result<Glimpse<'_>, Unheard> {
+    if text == "pong" {
+        return Ok(Glimpse::Pong);
+    }
+    let frame: Frame<'_> = serde_json::from_str(text)?;
+    let conversation_id = frame.conversation_id.unwrap_or(0);
+    match (frame.r#type, frame.action, frame.success) {
+        (Some("pong"), ..) => Ok(Glimpse::Pong),
+        (Some("push_message"), Some("kefu_message" | "kefu_visitor_message"), _) => Ok(Glimpse::Message {
+            conversation_id,
+            seq: frame.seq.unwrap_or(0),
+            sender_type: frame.sender_type.ok_or(Unheard::Unknown)?,
+            content: frame.content.map_or("", |content| unquoted(content.get())),
+        }),
+        (Some("push_message"), Some("kefu_message_end" | "kefu_visitor_conversation_end"), _) => {
+            Ok(Glimpse::Ended { conversation_id })
+        }
+        (Some("push_message"), Some("kefu_message_assigned"), _) => {
+            let kefu_id = frame.kefu_id.and_then(|id| unquoted(id.get()).parse().ok()).unwrap_or(0);
+            Ok(Glimpse::Assigned { conversation_id, kefu_id })
+        }
+        (Some("push_message"), Some(_), _) => Ok(Glimpse::Other),
+        (_, _, Some(success)) => match text_of(frame.message) {
+            "\"pong\"" => Ok(Glimpse::Pong),
+            message => Ok(Glimpse::Answer { success, op_id: text_of(frame.op_id), data: text_of(frame.data), message }),
+        },
+        _ => Err(Unheard::Unknown),
+    }
+}
+
+fn text_of(value: Option<&RawValue>) -> &str {
+    value.map_or("null", RawValue::get)
+}
+
+/// A JSON string without its quotes; anything else as it is.
+fn unquoted(json: &str) -> &str {
+    json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &str = include_str!("fixtures/push_message.json");
+
+    /// Whatever guide 2 shows, both ways of listening make the same of it.
+    #[test]
+    fn a_glimpse_sees_what_hear_hears() {
+        for text in [
+            MESSAGE,
+            include_str!("fixtures/push_visitor_message.json"),
+            include_str!("fixtures/push_end.json"),
+            include_str!("fixtures/push_visitor_end.json"),
+            include_str!("fixtures/send_answer.json"),
+            include_str!("fixtures/end_answer.json"),
+            include_str!("fixtures/send_error_conversation_id_required.json"),
+            "pong",
+            r#"{"type":"pong"}"#,
+        ] {
+            let seen = glimpse(text).unwrap();
+            match hear(text).unwrap() {
+                Heard::Pong => assert_eq!(seen, Glimpse::Pong),
+                Heard::Answer { success, op_id, data, .. } => {
+                    let Glimpse::Answer { success: seen_success, op_id: seen_op, data: seen_data, .. } = seen else {
+                        panic!("{seen:?}")
+                    };
+                    assert_eq!(seen_success, success);
+                    assert_eq!(serde_json::from_str::<Value>(seen_op).unwrap(), op_id);
+                    assert_eq!(serde_json::from_str::<Value>(seen_data).unwrap(), data);
+                }
+                Heard::Push(Push::Message { conversation_id, content, sender_type, seq, .. }) => assert_eq!(
+                    seen,
+                    Glimpse::Message { conversation_id, seq: seq.unwrap_or(0), sender_type, content: &content }
+                ),
+                Heard::Push(Push::VisitorMessage { content, sender_type, conversation_id, seq, .. }) => {
+                    let (conversation_id, seq) = (conversation_id.unwrap_or(0), seq.unwrap_or(0));
+                    assert_eq!(seen, Glimpse::Message { conversation_id, seq, sender_type, content: &content });
+                }
+                Heard::Push(Push::Ended { conversation_id, .. }) => {
+                    assert_eq!(seen, Glimpse::Ended { conversation_id });
+                }
+                Heard::Push(_) => assert!(matches!(seen, Glimpse::Ended { .. } | Glimpse::Other), "{seen:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_assignment_names_its_agent() {
+        let text = r#"{"type":"push_message","action":"kefu_message_assigned","conversation_id":7,"kefu_id":3,"user_id":1,"visitor_id":null,"timestamp":1}"#;
+        assert_eq!(glimpse(text).unwrap(), Glimpse::Assigned { conversation_id: 7, kefu_id: 3 });
     }
 }
