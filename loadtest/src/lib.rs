@@ -6,3 +6,6 @@
 
 pub mod measure;
 pub mod result;
+#[cfg(test)]
+mod result_samples;
+pub mod slo;
