@@ -9,3 +9,4 @@ pub mod result;
 #[cfg(test)]
 mod result_samples;
 pub mod slo;
+pub mod target;
