@@ -10,3 +10,4 @@ pub mod result;
 mod result_samples;
 pub mod slo;
 pub mod target;
+pub mod stats;
