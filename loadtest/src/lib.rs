@@ -5,6 +5,7 @@
 //! `report`, `compare`, `merge`, `plan` and `slo` read results only. Nothing here knows the server's inside.
 
 pub mod measure;
+pub mod merge;
 pub mod result;
 #[cfg(test)]
 mod result_samples;

@@ -177,3 +177,7 @@ impl Recorder {
         self.whole[metric as usize].as_ref()
     }
 }
+
+#[cfg(test)]
+#[path = "measure_tests.rs"]
+mod tests;

@@ -97,6 +97,57 @@ pub enum Verdict {
     Invalid(Vec<String>),
 }
 
+impl Verdict {
+    /// What follows from the generator's faults, the accounts and the objectives, with a reason for each: faults before
+    /// all else, since a late generator's figures prove nothing.
+    pub fn of(faults: &[String], accounts: &Accounts, slos: &[SloOutcome]) -> Self {
+        if !faults.is_empty() {
+            return Self::Invalid(faults.to_vec());
+        }
+        let counts = [
+            (accounts.missing, "deliveries missing"),
+            (accounts.doubled, "deliveries that came twice"),
+            (accounts.out_of_order, "deliveries out of order"),
+        ];
+        let mut reasons: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{what}: {count}"))
+            .collect();
+        reasons.extend(slos.iter().filter(|slo| !slo.kept).map(|slo| match slo.measured {
+            Some(measured) => format!("{} is broken: measured {measured:.4}", slo.objective),
+            None => format!("{} is broken: nothing was measured", slo.objective),
+        }));
+        if reasons.is_empty() { Self::Kept } else { Self::Broken(reasons) }
+    }
+
+    /// The word that reports show.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Kept => "KEPT",
+            Self::Broken(_) => "BROKEN",
+            Self::Invalid(_) => "INVALID",
+        }
+    }
+
+    /// Why; empty if kept.
+    pub fn reasons(&self) -> &[String] {
+        match self {
+            Self::Kept => &[],
+            Self::Broken(reasons) | Self::Invalid(reasons) => reasons,
+        }
+    }
+
+    /// The exit code of the process that made the run: 0 kept, 1 broken, 3 INVALID.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Kept => 0,
+            Self::Broken(_) => 1,
+            Self::Invalid(_) => 3,
+        }
+    }
+}
+
 /// An objective and how it went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SloOutcome {
