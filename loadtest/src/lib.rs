@@ -6,9 +6,10 @@
 
 pub mod measure;
 pub mod merge;
+pub mod report;
 pub mod result;
 #[cfg(test)]
 mod result_samples;
 pub mod slo;
-pub mod target;
 pub mod stats;
+pub mod target;

@@ -132,6 +132,19 @@ impl Slo {
         &self.text
     }
 
+    /// The unit of its limit and of what is measured: `ms`, `/s`, `%`, or nothing.
+    pub fn unit(&self) -> &'static str {
+        match self.unit {
+            Unit::Ns => "ns",
+            Unit::Us => "us",
+            Unit::Ms => "ms",
+            Unit::S => "s",
+            Unit::PerSecond => "/s",
+            Unit::Percent => "%",
+            Unit::One => "",
+        }
+    }
+
     /// The metric whose latency or rate this is about, if it is about one.
     pub fn metric(&self) -> Option<Metric> {
         match &self.subject {
