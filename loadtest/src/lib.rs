@@ -4,6 +4,7 @@
 //! `scenario` (what peers do) in a `wire` (how they say it), samples the `target`, and makes a `result` of it all.
 //! `report`, `compare`, `merge`, `plan` and `slo` read results only. Nothing here knows the server's inside.
 
+pub mod compare;
 pub mod measure;
 pub mod merge;
 pub mod report;

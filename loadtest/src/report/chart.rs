@@ -130,7 +130,7 @@ impl Chart {
                     WIDTH - RIGHT,
                     LEFT - 6.0,
                     at + 4.0,
-                    escape(&(self.y.text)(tick))
+                    escape(&rounded((self.y.text)(tick)))
                 ),
             );
         }
@@ -140,10 +140,11 @@ impl Chart {
                 svg,
                 format_args!(
                     "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>\
-                 <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                 <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"{}\">{}</text>",
                     HEIGHT - BOTTOM,
                     HEIGHT - BOTTOM + 15.0,
-                    escape(&(self.x.text)(tick))
+                    if at > WIDTH - RIGHT - 20.0 { "end" } else { "middle" },
+                    escape(&rounded((self.x.text)(tick)))
                 ),
             );
         }
@@ -215,6 +216,16 @@ fn legend_entry(line: &Line) -> String {
 
 fn put(to: &mut String, text: std::fmt::Arguments<'_>) {
     to.write_fmt(text).expect("a string takes everything");
+}
+
+/// A tick's text without the zeros after its point: `2.00 ms` is `2 ms`.
+fn rounded(text: String) -> String {
+    let (number, unit) = text.split_once(' ').map_or((text.as_str(), None), |(number, unit)| (number, Some(unit)));
+    if !number.contains('.') || number.contains('e') {
+        return text;
+    }
+    let number = number.trim_end_matches('0').trim_end_matches('.');
+    unit.map_or_else(|| number.to_owned(), |unit| format!("{number} {unit}"))
 }
 
 fn x_at(span: Span, value: f64) -> f64 {
@@ -333,6 +344,15 @@ mod tests {
         near(ticks(0.0, 0.0, Scale::Linear), &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
         assert!(Span::of(std::iter::empty(), Scale::Log).is_none());
         assert!(ticks(5.0, 5.0, Scale::Log).len() > 1);
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        let table =
+            [("2.00 ms", "2 ms"), ("10.0", "10"), ("500 us", "500 us"), ("0.25", "0.25"), ("1.00e-5", "1.00e-5")];
+        for (text, short) in table {
+            assert_eq!(rounded(text.to_owned()), short);
+        }
     }
 
     #[test]
