@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -50,11 +51,16 @@ pub struct SpawnOptions {
 #[derive(Debug)]
 pub struct Spawned {
     child: Option<Child>,
+    guard: Option<Guard>,
     address: SocketAddr,
     data_dir: PathBuf,
     /// Removed when this is dropped.
     _temporary: Option<TempDir>,
 }
+
+/// Ends a process if this one is gone, however it went: a shell waits for the end of a pipe that nobody else holds.
+#[derive(Debug)]
+struct Guard(Child);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +103,9 @@ impl Spawned {
             .map_err(|error| io_error(&format!("start {}", program.display()), error))?;
         let listening = listening(&mut child);
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child: Some(child), address, data_dir, _temporary: temporary };
+        let guard = Guard::over(&child);
+        let mut server = Self { child: Some(child), guard: None, address, data_dir, _temporary: temporary };
+        server.guard = Some(guard.map_err(|error| io_error("start a shell", error))?);
         let ready = listening.recv_timeout(START_PATIENCE).map_err(|error| match error {
             mpsc::RecvTimeoutError::Disconnected => "ended".to_owned(),
             mpsc::RecvTimeoutError::Timeout => format!("did not listen within {START_PATIENCE:?}"),
@@ -159,6 +167,8 @@ impl Spawned {
 
     fn end(&mut self) -> Option<ExitStatus> {
         let mut child = self.child.take()?;
+        // The guard goes first: the process id may be somebody else's as soon as the child was waited for.
+        self.guard = None;
         // It may have ended by itself: then there is only the status to collect.
         let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         let deadline = Instant::now() + END_PATIENCE;
@@ -177,6 +187,23 @@ impl Spawned {
 impl Drop for Spawned {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+impl Guard {
+    fn over(child: &Child) -> io::Result<Self> {
+        let script = "read -r _; kill -TERM \"$0\"";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, &child.id().to_string()]).stdin(Stdio::piped());
+        shell.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().map(Self)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Killed, it does nothing more; it may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -202,6 +229,8 @@ fn command(program: &Path, data_dir: &Path, options: &SpawnOptions) -> Result<Co
         command.env_remove(name);
     }
     command.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
+    // Ctrl-C at a terminal is for the run, which ends its load and then its server.
+    command.process_group(0);
     Ok(command)
 }
 
@@ -316,6 +345,24 @@ mod tests {
             ..SpawnOptions::default()
         };
         assert!(matches!(Spawned::start(&missing), Err(SpawnError::Io { .. })));
+    }
+
+    #[test]
+    fn nothing_is_left_behind_by_a_harness_that_is_gone() {
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+        let mut guard = Guard::over(&child).unwrap();
+        // What the kernel does when a process is gone.
+        drop(guard.0.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break Some(status),
+                None if Instant::now() > deadline => break None,
+                None => std::thread::sleep(LOOK_INTERVAL),
+            }
+        };
+        let _ = child.kill();
+        assert!(status.is_some_and(|status| !status.success()), "{status:?}");
     }
 
     #[test]
