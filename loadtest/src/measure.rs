@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::Latency;
 
-/// Nanoseconds; of a schedule, counted from the moment the generator was started.
+/// Nanoseconds of CLOCK_MONOTONIC.
 pub type Nanos = u64;
 
 /// Values above are recorded as this: ten minutes.
@@ -140,6 +140,21 @@ impl Recorder {
         Self { from, until, whole: empty(), second: empty(), seconds_told: i64::MIN }
     }
 
+    /// The window to be measured is known now: `from..until`.
+    pub fn open(&mut self, from: Nanos, until: Nanos) {
+        (self.from, self.until) = (from, until);
+    }
+
+    /// When the measured window begins, if that is known.
+    pub fn begins(&self) -> Option<Nanos> {
+        (self.from != Nanos::MAX).then_some(self.from)
+    }
+
+    /// Whether load is under way: the window is known and not over.
+    pub fn is_open(&self, now: Nanos) -> bool {
+        self.begins().is_some() && now < self.until
+    }
+
     /// Whether what was intended at this moment is measured.
     pub fn is_measured(&self, intended: Nanos) -> bool {
         (self.from..self.until).contains(&intended)
@@ -156,6 +171,9 @@ impl Recorder {
 
     /// The seconds that ended since the last call, at most one entry a metric; times in between count for the latest.
     pub fn tick(&mut self, now: Nanos) -> Vec<Series> {
+        if self.begins().is_none() {
+            return Vec::new();
+        }
         let second = (i128::from(now) - i128::from(self.from)).div_euclid(1_000_000_000) as i64 - 1;
         if second <= self.seconds_told {
             return Vec::new();

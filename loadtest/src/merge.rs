@@ -100,6 +100,7 @@ pub fn merge(mut runs: Vec<RunResult>, parts: Parts) -> Result<RunResult, MergeE
         latencies,
         series,
         server: merge_server(&runs, &accounts),
+        faults: runs.iter().flat_map(|run| run.faults.iter().cloned()).collect(),
         figures: merge_figures(&runs),
     };
     merged.slos = judge_again(&runs, &merged)?;

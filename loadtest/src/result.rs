@@ -45,6 +45,10 @@ pub struct RunResult {
     pub series: Vec<Series>,
     /// The server's side, if it could be seen.
     pub server: Option<ServerSide>,
+    /// What happened that must not, in words: connections lost, messages that came to somebody else. The first few;
+    /// any fails the run.
+    #[serde(default)]
+    pub faults: Vec<String>,
     /// Figures that only one scenario has, by name with its unit last (`socket_slope_bytes`).
     pub figures: BTreeMap<String, f64>,
 }
@@ -119,6 +123,19 @@ impl Verdict {
             None => format!("{} is broken: nothing was measured", slo.objective),
         }));
         if reasons.is_empty() { Self::Kept } else { Self::Broken(reasons) }
+    }
+
+    /// The same, with further reasons for which it is broken.
+    pub fn and(self, further: &[String]) -> Self {
+        match self {
+            Self::Kept if further.is_empty() => Self::Kept,
+            Self::Kept => Self::Broken(further.to_vec()),
+            Self::Broken(mut reasons) => {
+                reasons.extend_from_slice(further);
+                Self::Broken(reasons)
+            }
+            Self::Invalid(reasons) => Self::Invalid(reasons),
+        }
     }
 
     /// The word that reports show.

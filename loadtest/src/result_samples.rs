@@ -94,6 +94,7 @@ pub fn scaled_chat(factor: f64, seed: u64) -> RunResult {
             cpu_by_thread_s: BTreeMap::from([("shard-0".to_owned(), 2.5 * factor)]),
             cpu_us_per_message: Some(125.0 * factor),
         }),
+        faults: Vec::new(),
         figures: BTreeMap::from([("socket_slope_bytes".to_owned(), 312.0)]),
     }
 }

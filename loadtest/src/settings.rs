@@ -1,6 +1,9 @@
 //! What a run is: everything `engine` and `scenario` need, checked. Made by `cli` and `script`, passed on to further
 //! generator processes as JSON. Knows no clock and no socket.
 
+mod check;
+
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::ScenarioKind;
 use crate::slo::Slo;
 use crate::wire::Dialect;
+
+pub use check::{Room, SettingsError};
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +27,8 @@ pub struct Settings {
     pub target: Target,
     /// Sockets of all processes; of customers in `chat`, `queue` and `mixed`, whose agents come on top.
     pub connections: u32,
+    /// Of these, sockets of `heartbeat` that never ping.
+    pub idle: u32,
     /// The measured window's load; the first phase begins after ramp and warm-up.
     pub phases: Vec<Phase>,
     /// Actions are scheduled so.
@@ -61,12 +68,21 @@ pub struct Settings {
     /// The generator's lag above which a run is INVALID at its 99th percentile.
     pub max_lag: Duration,
     /// The key that tokens are signed with.
-    pub key: Option<String>,
+    pub key: Option<Secret>,
     /// Tokens made by somebody else, instead of a key.
     pub tokens: Option<PathBuf>,
     /// Integers of this run's parties begin here, so that runs do not meet each other's conversations.
     pub id_base: u64,
+    /// The server's process, if it is on this host and known.
+    pub server_pid: Option<u32>,
+    /// The command as results show it: without tokens.
+    pub command: Vec<String>,
 }
+
+/// A secret: passed on to further generator processes over a pipe, and never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,9 +132,9 @@ pub enum PingForm {
     Frame,
 }
 
-/// What `mixed` does, by weight; all zero is refused.
+/// What `mixed` does, by weight; a weight that is not named is 0, and all zero is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default = "Mix::nothing", deny_unknown_fields)]
 pub struct Mix {
     /// A ping.
     pub ping: f64,
@@ -140,9 +156,90 @@ impl Default for Mix {
     }
 }
 
+impl Mix {
+    fn nothing() -> Self {
+        Self { ping: 0.0, customer: 0.0, agent: 0.0, read: 0.0, sync: 0.0, reconnect: 0.0 }
+    }
+}
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself, to sign with.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret(…)")
+    }
+}
+
 impl Settings {
     /// Length of the measured window.
     pub fn measured(&self) -> Duration {
         self.phases.iter().map(|phase| phase.duration).sum()
+    }
+
+    /// Sockets of all processes: customers', and each agent's on each of its devices.
+    pub fn sockets(&self) -> u64 {
+        u64::from(self.connections) + u64::from(self.agents) * u64::from(self.devices)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    //! Settings to change in tests.
+
+    use super::*;
+
+    /// A sound run of `chat` with 100 customers and 10 agents, as that one of so many processes has it.
+    pub fn settings(process: u32, processes: u32) -> Settings {
+        Settings {
+            scenario: ScenarioKind::Chat,
+            dialect: Dialect::Kefu,
+            target: Target {
+                url: "http://127.0.0.1:8080".to_owned(),
+                address: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                host: "127.0.0.1:8080".to_owned(),
+                path: None,
+            },
+            connections: 100,
+            idle: 0,
+            phases: vec![Phase {
+                name: "steady".to_owned(),
+                duration: Duration::from_secs(10),
+                rate_from: 1000.0,
+                rate_to: 1000.0,
+            }],
+            arrivals: Arrivals::Constant,
+            closed_window: None,
+            ramp: Duration::from_secs(1),
+            warm_up: Duration::from_secs(1),
+            drain: Duration::from_secs(1),
+            payload_bytes: 100,
+            ping: PingForm::Text,
+            agents: 10,
+            capacity: 10,
+            devices: 1,
+            think: Duration::ZERO,
+            mix: Mix::default(),
+            seed: 1,
+            source_addrs: Vec::new(),
+            processes,
+            process,
+            slos: Vec::new(),
+            max_lag: Duration::from_millis(1),
+            key: Some(Secret::new("0123456789abcdef0123456789abcdef".to_owned())),
+            tokens: None,
+            id_base: 1,
+            server_pid: None,
+            command: Vec::new(),
+        }
     }
 }

@@ -3,9 +3,11 @@
 use std::io;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
+use serde::Deserialize;
 
 /// CPUs by number, ascending, each once, at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CpuList(Vec<usize>);
 
 /// Why a text is no list of CPUs.
@@ -50,6 +52,14 @@ impl std::str::FromStr for CpuList {
         cpus.sort_unstable();
         cpus.dedup();
         Ok(Self(cpus))
+    }
+}
+
+impl TryFrom<String> for CpuList {
+    type Error = BadCpuList;
+
+    fn try_from(text: String) -> Result<Self, BadCpuList> {
+        text.parse()
     }
 }
 

@@ -1,0 +1,19 @@
+//! The generator: one thread, one epoll set, an open-loop schedule. It does what the scenario says when it is due,
+//! never later because an answer is late, and watches whether it was late itself.
+//!
+//! `clock` and `schedule` say when, `poll` and `socket` carry bytes, `client` and `pending` are what is remembered,
+//! `stage` is what a scenario acts through, `drive` is the loop.
+
+mod client;
+pub mod clock;
+mod drive;
+mod pending;
+mod poll;
+pub mod schedule;
+mod socket;
+mod stage;
+
+pub use client::{Client, Party, Progress};
+pub use drive::{Drive, Elapsed, Stop, Watch};
+pub use pending::{Ask, Asked};
+pub use stage::{Ground, Stage};
