@@ -10,6 +10,7 @@ pub mod engine;
 pub mod measure;
 pub mod merge;
 pub mod progress;
+pub mod plan;
 pub mod report;
 pub mod result;
 #[cfg(test)]
