@@ -14,6 +14,29 @@ use crate::result::{RunResult, Verdict};
 /// Linux 6.18. No RSS shows it. With empty socket buffers; what a slow reader leaves in them comes on top.
 pub const KERNEL_SOCKET_BYTES: f64 = 3_800.0;
 
+/// Costs of one version on one machine, for plans made before anything was measured where it will run.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// As [`Costs::socket_bytes`].
+    pub socket_bytes: f64,
+    /// As [`Costs::heartbeat_us`].
+    pub heartbeat_us: f64,
+    /// As [`Costs::message_us`].
+    pub message_us: f64,
+    /// Where and how.
+    pub source: &'static str,
+}
+
+/// Server 0.1.0 with one shard on one of two CPUs of a virtual machine (Intel Xeon, Linux 6.18), over loopback: slope of
+/// RSS from 2,000 to 18,000 idle sockets; 400 sockets with one text ping in flight each; 64 customers with one durable
+/// message of 100 bytes in flight each, pushed to an agent.
+pub const MEASURED: Measured = Measured {
+    socket_bytes: 320.0,
+    heartbeat_us: 3.0,
+    message_us: 40.0,
+    source: "default: server 0.1.0 on one CPU of a 2-CPU Intel Xeon VM, Linux 6.18, loopback; measure yours and say --from",
+};
+
 /// What is asked of the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Demand {

@@ -1,9 +1,14 @@
 //! The command line: what may be typed, and what the process ends with. Each command is one file. Knows nothing of
 //! how a run is made or read.
 
+mod compare;
 mod list;
+mod merge;
+mod plan;
 mod prepare;
 mod problem;
+mod reading;
+mod report;
 mod room;
 mod run;
 mod search;
@@ -32,6 +37,8 @@ Examples:
   loadtest run loadtest/scripts/office-day.toml --target http://10.0.0.5:8080 --tokens tokens.txt
   loadtest search chat --spawn --shards 1 --slo 'p99(push)<5ms' --from 1000
   loadtest search heartbeat --by connections --spawn --slo 'p99(answer)<2ms'
+  loadtest compare before after
+  loadtest plan --sockets 10000000 --messages-per-second 100000 --from heartbeat chat
 
 Exit codes: 0 kept, 1 an objective was broken or a message lost, 2 usage, 3 the run is invalid.";
 
@@ -49,6 +56,14 @@ enum Command {
     Run(Box<run::RunArgs>),
     /// Find the highest rate or number of sockets that keeps the objectives.
     Search(Box<search::SearchArgs>),
+    /// Say whether two results, or two sets of repeated runs, differ beyond noise.
+    Compare(compare::CompareArgs),
+    /// Write the page of one run, or of several laid over each other.
+    Report(report::ReportArgs),
+    /// Make one result of runs that several hosts made at the same time.
+    Merge(merge::MergeArgs),
+    /// Turn measured costs into shards, memory and machines.
+    Plan(Box<plan::PlanArgs>),
     /// Name the scenarios.
     List,
     /// A further generator process: settings on standard input, what it measures on standard output.
@@ -62,6 +77,10 @@ impl Cli {
         let done = match &self.command {
             Command::Run(args) => run::run(args, arguments),
             Command::Search(args) => search::run(args, arguments),
+            Command::Compare(args) => compare::run(args).map_err(Problem::from),
+            Command::Report(args) => report::run(args).map_err(Problem::from),
+            Command::Merge(args) => merge::run(args).map_err(Problem::from),
+            Command::Plan(args) => plan::run(args).map_err(Problem::from),
             Command::List => list::run(),
             Command::Worker => run::worker(),
         };

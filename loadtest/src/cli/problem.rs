@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::reading::ReadError;
 use super::{INVALID, USAGE};
 use crate::report::files::FilesError;
 use crate::run::RunError;
@@ -86,6 +87,9 @@ pub enum Problem {
     /// Results that cannot be written or read.
     #[error(transparent)]
     Files(#[from] FilesError),
+    /// Results that cannot be read as asked.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The run did not come about.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -108,6 +112,7 @@ impl Problem {
             | Self::SearchRange
             | Self::Token(_)
             | Self::Pin { .. } => USAGE,
+            Self::Read(error) => error.exit_code(),
             Self::Spawn(_) | Self::OpenFiles { .. } | Self::Write { .. } | Self::Files(_) | Self::Run(_) => INVALID,
         }
     }

@@ -66,3 +66,7 @@ pub fn labels(loaded: &[Loaded]) -> Vec<String> {
     let path = |loaded: &Loaded| Path::display(&loaded.path).to_string();
     names.iter().zip(loaded).map(|(name, run)| if is_unique(name) { name.clone() } else { path(run) }).collect()
 }
+
+#[cfg(test)]
+#[path = "reading_tests.rs"]
+mod tests;
