@@ -44,6 +44,9 @@ pub(super) fn generator_faults(settings: &Settings, generator: &Generator, measu
     faults
 }
 
+/// Memory's slope over less than this is the allocator's mood.
+const SLOPE_MIN_S: f64 = 60.0;
+
 /// What the server's CPU time came to for one message, and the slope of its memory.
 pub(super) fn server_figures(settings: &Settings, server: &mut ServerSide, result: &mut RunResult) {
     let count = match settings.scenario {
@@ -61,6 +64,9 @@ pub(super) fn server_figures(settings: &Settings, server: &mut ServerSide, resul
     if count > 0 {
         server.cpu_us_per_message = server.cpu_s.map(|seconds| seconds * 1e6 / count as f64);
         result.figures.insert("generator_cpu_us_per_message".to_owned(), result.generator.cpu_s * 1e6 / count as f64);
+    }
+    if result.measured_s < SLOPE_MIN_S {
+        return;
     }
     let points: Vec<(f64, f64)> = server
         .samples

@@ -38,6 +38,9 @@ impl Scenario for Chat {
     }
 
     fn cue(&mut self, stage: &mut Stage<'_>, conversation: u32, intended: Nanos) {
+        if !stage.is_loaded() {
+            return;
+        }
         self.talk.say(stage, conversation, Side::Agent, stage.settings.payload_bytes as usize, intended);
     }
 
