@@ -98,7 +98,9 @@ impl Chart {
         let points =
             || self.lines.iter().flat_map(|line| &line.points).copied().filter(|point| self.is_drawable(*point));
         let Some(x) = Span::of(points().map(|point| point.0), self.x.scale) else { return String::new() };
-        let Some(y) = Span::of(points().map(|point| point.1), self.y.scale) else { return String::new() };
+        let Some(y) = Span::of(points().map(|point| point.1), self.y.scale).map(Span::rounded) else {
+            return String::new();
+        };
         let titles = points().count() <= TITLES_MAX;
         let mut svg = String::new();
         self.draw_axes(&mut svg, x, y);
@@ -131,6 +133,16 @@ impl Chart {
                     LEFT - 6.0,
                     at + 4.0,
                     escape(&rounded((self.y.text)(tick)))
+                ),
+            );
+        }
+        if x.low < 0.0 && self.x.scale == Scale::Linear {
+            let at = x_at(x, 0.0);
+            put(
+                svg,
+                format_args!(
+                    "<line class=\"origin\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{TOP}\" y2=\"{:.1}\"/>",
+                    HEIGHT - BOTTOM
                 ),
             );
         }
@@ -257,14 +269,16 @@ impl Span {
             Scale::Log => (round_log(low.log10(), f64::floor, 1e-9), round_log(high.log10(), f64::ceil, -1e-9)),
         };
         let high = if high > low { high } else { low + 1.0 };
-        let span = Self { low, high, scale };
-        // A little above the highest, to the next tick, so that no line lies on the border.
-        if scale == Scale::Linear {
-            let step = span.step(7);
-            let low = (low / step).floor() * step;
-            return Some(Self { low, high: (high / step).ceil() * step, scale });
+        Some(Self { low, high, scale })
+    }
+
+    /// To the next ticks below and above, if it counts evenly.
+    fn rounded(self) -> Self {
+        if self.scale != Scale::Linear {
+            return self;
         }
-        Some(span)
+        let step = self.step(7);
+        Self { low: (self.low / step).floor() * step, high: (self.high / step).ceil() * step, ..self }
     }
 
     /// 0 to 1 from end to end.
@@ -334,7 +348,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        let ticks = |low: f64, high: f64, scale| Span::of([low, high].into_iter(), scale).expect("a span").ticks(7);
+        let ticks =
+            |low: f64, high: f64, scale| Span::of([low, high].into_iter(), scale).expect("a span").rounded().ticks(7);
         near(ticks(3.0, 34.0, Scale::Linear), &[0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0]);
         near(ticks(-10.0, 60.0, Scale::Linear), &[-10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
         near(ticks(3e3, 4e4, Scale::Log), &[2e3, 5e3, 1e4, 2e4, 5e4]);

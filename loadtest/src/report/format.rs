@@ -55,9 +55,9 @@ pub fn digits(value: f64) -> String {
     }
 }
 
-/// A ratio as a change: `+12.3 %`, `-0.4 %`.
+/// A ratio as a change: `+12.3 %`, `-0.4 %`; from twice on `24.6 times`.
 pub fn change(ratio: f64) -> String {
-    format!("{:+.1} %", (ratio - 1.0) * 100.0)
+    if ratio < 2.0 { format!("{:+.1} %", (ratio - 1.0) * 100.0) } else { format!("{} times", digits(ratio)) }
 }
 
 /// A moment of Unix time as `2026-11-21 15:30:00 UTC` (days to a date after Howard Hinnant's `civil_from_days`).
@@ -97,6 +97,7 @@ mod tests {
             (digits(f64::NAN), "-"),
             (change(1.123), "+12.3 %"),
             (change(0.5), "-50.0 %"),
+            (change(24.62), "24.6 times"),
         ];
         for (text, expected) in table {
             assert_eq!(text, expected);

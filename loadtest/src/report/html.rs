@@ -225,10 +225,12 @@ fn shell_quoted(argument: &str) -> String {
     }
 }
 
+/// What was measured in the window first, then what there was besides, as connects during the ramp.
 fn metrics_of(runs: &[Named]) -> Vec<String> {
-    let in_series = runs.iter().flat_map(|(_, run)| run.series.iter().map(|entry| &entry.metric));
-    let whole = runs.iter().flat_map(|(_, run)| run.latencies.keys());
-    in_series.chain(whole).cloned().collect::<BTreeSet<String>>().into_iter().collect()
+    let whole: BTreeSet<&String> = runs.iter().flat_map(|(_, run)| run.latencies.keys()).collect();
+    let in_series: BTreeSet<&String> =
+        runs.iter().flat_map(|(_, run)| run.series.iter().map(|entry| &entry.metric)).collect();
+    whole.iter().chain(in_series.difference(&whole)).map(|metric| (*metric).clone()).collect()
 }
 
 fn labelled(runs: &[Named], label: &str, what: &str) -> String {
@@ -262,6 +264,9 @@ fn time_charts(runs: &[Named]) -> Vec<Chart> {
                 stroke: Stroke::Solid,
                 points: seconds.iter().map(|(at, length, latency)| (*at, latency.count as f64 / length)).collect(),
             });
+        }
+        if rate.iter().all(|line| line.points.len() < 2) {
+            continue;
         }
         charts.push(Chart { title: format!("{metric}: latency by the second"), x: SECONDS, y: TIMES, lines: latency });
         let y = Axis { scale: Scale::Linear, label: "per second", text: digits };

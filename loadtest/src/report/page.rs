@@ -61,7 +61,7 @@ pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6p
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); gap: 18px; }
 figure { margin: 0; border: 1px solid var(--rule); border-radius: 6px; padding: 10px; }
 figcaption { font-weight: 600; margin-bottom: 4px; } svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--rule); stroke-width: 1; }
+svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--rule); stroke-width: 1; } .origin { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 2; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; } .dashed { stroke-dasharray: 6 4; } .dotted { stroke-dasharray: 1.5 3.5; }
 circle { fill: transparent; } circle:hover { fill: var(--ink); fill-opacity: 0.35; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 13px; color: var(--soft); margin: 4px 0 0; }
