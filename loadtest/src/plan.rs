@@ -121,8 +121,10 @@ pub struct Plan {
     pub heartbeat_cpus: f64,
     /// CPUs that would be fully busy with messages.
     pub message_cpus: f64,
-    /// Shards, one CPU each, at the target utilisation.
+    /// Shards, one CPU each: at the target utilisation, and at least one a machine.
     pub shards: u64,
+    /// Shards that the CPU asks for.
+    pub shards_by_cpu: u64,
     /// Memory of all sockets, user and kernel, bytes.
     pub memory_bytes: f64,
     /// Machines that the CPU asks for.
@@ -149,19 +151,21 @@ pub fn plan(demand: Demand, shape: Shape, costs: Costs) -> Result<Plan, PlanErro
     let heartbeats_per_s = if demand.heartbeat_interval_s > 0.0 { sockets / demand.heartbeat_interval_s } else { 0.0 };
     let heartbeat_cpus = heartbeats_per_s * costs.heartbeat_us.value / 1e6;
     let message_cpus = messages_per_s * costs.message_us.value / 1e6;
-    let shards = up((heartbeat_cpus + message_cpus) / shape.target_utilisation).max(1);
+    let shards_by_cpu = up((heartbeat_cpus + message_cpus) / shape.target_utilisation).max(1);
     let memory_bytes = sockets * (costs.socket_bytes.value + costs.kernel_bytes.value);
-    let machines_by_cpu = shards.div_ceil(u64::from(shape.cores - shape.reserved_cores));
+    let machines_by_cpu = shards_by_cpu.div_ceil(u64::from(shape.cores - shape.reserved_cores));
     let machines_by_memory = up(memory_bytes / (shape.memory_bytes * shape.memory_utilisation)).max(1);
     let machines_by_sockets = up(sockets / shape.sockets_per_machine as f64).max(1);
-    let machines = machines_by_cpu.max(machines_by_memory).max(machines_by_sockets) + shape.spare_machines;
+    let carrying = machines_by_cpu.max(machines_by_memory).max(machines_by_sockets);
+    let machines = carrying + shape.spare_machines;
     Ok(Plan {
         sockets,
         messages_per_s,
         heartbeats_per_s,
         heartbeat_cpus,
         message_cpus,
-        shards,
+        shards: shards_by_cpu.max(carrying),
+        shards_by_cpu,
         memory_bytes,
         machines_by_cpu,
         machines_by_memory,
@@ -291,7 +295,8 @@ impl fmt::Display for Plan {
         writeln!(to, "shards     {}", whole(self.shards))?;
         writeln!(
             to,
-            "           {} CPUs busy ({} by heartbeats, {} by messages) at {:.0} % each",
+            "           {} by CPU: {} busy ({} by heartbeats, {} by messages), {:.0} % each; at least one a machine",
+            whole(self.shards_by_cpu),
             digits(cpus),
             digits(self.heartbeat_cpus),
             digits(self.message_cpus),
@@ -396,7 +401,7 @@ mod tests {
         let plan = plan(demand(), shape(), costs()).expect("a plan");
         // 333,333 heartbeats of 3 us are 1 CPU, 100,000 messages of 40 us are 4: 5 CPUs, at half load 10 shards.
         assert!((plan.heartbeat_cpus - 1.0).abs() < 1e-9 && (plan.message_cpus - 4.0).abs() < 1e-9);
-        assert_eq!((plan.shards, plan.machines_by_cpu), (10, 1));
+        assert_eq!((plan.shards_by_cpu, plan.shards, plan.machines_by_cpu), (10, 10, 1));
         // 10^7 times 4,120 B are 41.2 GB; 44.8 GB of a machine may be used.
         assert!((plan.memory_bytes - 41.2e9).abs() < 1.0);
         assert_eq!((plan.machines_by_memory, plan.machines_by_sockets, plan.machines), (1, 10, 11));
@@ -410,7 +415,8 @@ mod tests {
             (15, 2, 2, 15)
         );
         let plan = super::plan(Demand { heartbeat_interval_s: 0.0, ..demand() }, shape(), costs()).expect("a plan");
-        assert_eq!((plan.heartbeats_per_s, plan.shards), (0.0, 8));
+        // 8 by CPU, but ten machines.
+        assert_eq!((plan.heartbeats_per_s, plan.shards_by_cpu, plan.shards), (0.0, 8, 10));
         let plan =
             super::plan(Demand { sockets: 1, messages_per_s: 0.0, ..demand() }, shape(), costs()).expect("a plan");
         assert_eq!((plan.shards, plan.machines), (1, 2));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
+
 use crate::measure::{self, Series};
 use crate::result::{
     Accounts, FORMAT, Generator, Latency, Load, Machine, RunResult, ServerSample, ServerSide, SloOutcome, Verdict,
@@ -23,26 +25,7 @@ pub fn chat() -> RunResult {
 
 /// The same with each push `factor` times as long, plus a jitter that depends on the second and the seed.
 pub fn scaled_chat(factor: f64, seed: u64) -> RunResult {
-    let mut whole = measure::histogram();
-    let mut series = Vec::new();
-    for second in 0..10_i64 {
-        let mut histogram = measure::histogram();
-        let mixed = (second as u64 + 1 + seed * 31).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
-        let jitter = 1.0 + mixed as f64 / 256.0 * 0.04;
-        for micros in 1..=1_000_u64 {
-            histogram.saturating_record((micros as f64 * 1_000.0 * factor * jitter) as u64);
-        }
-        whole.add(&histogram).expect("same bounds");
-        series.push(Series { metric: "push".to_owned(), second, latency: measure::sum_up(&histogram) });
-    }
-    let samples = (0..=10_u32)
-        .map(|second| ServerSample {
-            at_s: f64::from(second),
-            cpu_s: Some(1.0 + f64::from(second) * 0.25 * factor),
-            rss_bytes: Some(20_000_000 + u64::from(second) * 1_000),
-            metrics: BTreeMap::new(),
-        })
-        .collect();
+    let (whole, series) = pushes(factor, seed);
     RunResult {
         format: FORMAT,
         scenario: "chat".to_owned(),
@@ -87,14 +70,42 @@ pub fn scaled_chat(factor: f64, seed: u64) -> RunResult {
         counters: BTreeMap::from([("logins".to_owned(), 400)]),
         latencies: BTreeMap::from([("push".to_owned(), measure::sum_up(&whole))]),
         series,
-        server: Some(ServerSide {
-            pid: Some(4_711),
-            samples,
-            cpu_s: Some(2.5 * factor),
-            cpu_by_thread_s: BTreeMap::from([("shard-0".to_owned(), 2.5 * factor)]),
-            cpu_us_per_message: Some(125.0 * factor),
-        }),
+        server: Some(server(factor)),
         faults: Vec::new(),
         figures: BTreeMap::from([("socket_slope_bytes".to_owned(), 312.0)]),
+    }
+}
+
+fn pushes(factor: f64, seed: u64) -> (Histogram<u64>, Vec<Series>) {
+    let mut whole = measure::histogram();
+    let mut series = Vec::new();
+    for second in 0..10_i64 {
+        let mut histogram = measure::histogram();
+        let mixed = (second as u64 + 1 + seed * 31).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        let jitter = 1.0 + mixed as f64 / 256.0 * 0.04;
+        for micros in 1..=1_000_u64 {
+            histogram.saturating_record((micros as f64 * 1_000.0 * factor * jitter) as u64);
+        }
+        whole.add(&histogram).expect("same bounds");
+        series.push(Series { metric: "push".to_owned(), second, latency: measure::sum_up(&histogram) });
+    }
+    (whole, series)
+}
+
+fn server(factor: f64) -> ServerSide {
+    let samples = (0..=10_u32)
+        .map(|second| ServerSample {
+            at_s: f64::from(second),
+            cpu_s: Some(1.0 + f64::from(second) * 0.25 * factor),
+            rss_bytes: Some(20_000_000 + u64::from(second) * 1_000),
+            metrics: BTreeMap::new(),
+        })
+        .collect();
+    ServerSide {
+        pid: Some(4_711),
+        samples,
+        cpu_s: Some(2.5 * factor),
+        cpu_by_thread_s: BTreeMap::from([("shard-0".to_owned(), 2.5 * factor)]),
+        cpu_us_per_message: Some(125.0 * factor),
     }
 }

@@ -54,7 +54,7 @@ p { margin: 6px 0; } .soft { color: var(--soft); }
 .verdict.good { border-left-color: var(--good); } .verdict.bad { border-left-color: var(--bad); }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .verdict p, .verdict ul { color: var(--ink); font-weight: 400; } ul { margin: 4px 0; padding-left: 22px; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.wide { overflow-x: auto; } .wide + .wide { margin-top: 18px; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color: var(--soft); font-weight: 600; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: 10px 14px; overflow-x: auto; white-space: pre-wrap; }
