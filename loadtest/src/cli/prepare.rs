@@ -14,6 +14,7 @@ use crate::settings::{Arrivals, Phase, PingForm, Secret, Settings, Target};
 use crate::target::find::listener_of;
 use crate::target::resolve::resolve;
 use crate::target::spawn::{SpawnOptions, Spawned, read_key};
+use crate::target::token::Tokens;
 use crate::values::{Addrs, Span};
 use crate::wire::Dialect;
 
@@ -60,6 +61,10 @@ pub fn prepare(options: &Options, arguments: &[String]) -> Result<Prepared, Prob
     let mut settings = settings(options)?;
     settings.command = shown(arguments);
     settings.check(&room::room())?;
+    if let Some(file) = &settings.tokens {
+        // Read again by each generator process; a mistake is told before anything is started.
+        Tokens::from_file(file)?;
+    }
     room::take_open_files()?;
     let out = options.out.clone().unwrap_or_else(|| default_out(settings.scenario));
     fs::create_dir_all(&out).map_err(|error| Problem::Write { path: out.clone(), error })?;
@@ -88,11 +93,12 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
     let capacity = options.capacity.unwrap_or(10);
     let devices = options.devices.unwrap_or(if scenario == ScenarioKind::Fanout { connections.max(1) } else { 1 });
     let ramp = Duration::from_secs(u64::from(connections.div_ceil(RAMP_PER_S).max(1)));
+    let target = target(options)?;
     let key = key(options, dialect)?;
     Ok(Settings {
         scenario,
         dialect,
-        target: target(options)?,
+        target,
         connections,
         idle: options.idle.unwrap_or(0),
         phases: phases(options, scenario, connections)?,
@@ -217,7 +223,10 @@ fn target(options: &Options) -> Result<Target, Problem> {
 fn key(options: &Options, dialect: Dialect) -> Result<Option<Secret>, Problem> {
     match (&options.key_file, &options.tokens) {
         (Some(_), Some(_)) => Err(Problem::KeyAndTokens),
-        (Some(file), None) => Ok(Some(Secret::new(read_key(file)?))),
+        (Some(file), None) => {
+            let key = read_key(file).map_err(|error| Problem::KeyFile(Box::new(error)))?;
+            Ok(Some(Secret::new(key)))
+        }
         (None, None) if dialect.wire().has_desk() && !options.spawn => Err(Problem::NoTokens),
         (None, _) => Ok(None),
     }

@@ -10,8 +10,8 @@ fn read(toml: &str) -> Options {
 }
 
 fn chat(toml: &str) -> Options {
-    let common = "scenario = 'chat'\ntarget = 'http://127.0.0.1:1'\ntokens = 'tokens.txt'\n";
-    read(&format!("{common}{toml}"))
+    let tokens = if toml.contains("tokens =") { "" } else { "tokens = 'tokens.txt'" };
+    read(&format!("scenario = 'chat'\ntarget = 'http://127.0.0.1:1'\n{tokens}\n{toml}"))
 }
 
 #[test]
@@ -63,8 +63,13 @@ fn a_file_of_phases_is_stretched_and_overridden() {
 #[test]
 fn what_is_missing_is_asked_for() {
     let refused = |options: &Options| prepare(options, &[]).unwrap_err();
-    assert!(matches!(refused(&read("scenario = 'chat'")), Problem::NoTokens));
-    assert!(matches!(refused(&read("scenario = 'chat'\ntokens = 't'")), Problem::NoTarget));
+    assert!(matches!(refused(&read("scenario = 'chat'")), Problem::NoTarget));
+    let no_tokens = refused(&read("scenario = 'chat'\ntarget = 'http://127.0.0.1:1'"));
+    assert!(matches!(no_tokens, Problem::NoTokens));
+    let no_key = refused(&read("scenario = 'chat'\ntarget = 'http://127.0.0.1:1'\nkey_file = '/nonexistent/jwt.key'"));
+    assert!(matches!(no_key, Problem::KeyFile(_)));
+    let no_file = refused(&chat("tokens = '/nonexistent/tokens'"));
+    assert!(matches!(no_file, Problem::Token(_)), "{no_file}");
     assert!(matches!(refused(&chat("shards = 2")), Problem::OnlySpawned("shards")));
     assert!(matches!(refused(&chat("key_file = 'k'")), Problem::KeyAndTokens));
     assert!(matches!(refused(&chat("rate = 0")), Problem::Settings(_)));

@@ -42,6 +42,9 @@ pub enum Problem {
     /// Both a key and tokens.
     #[error("--key-file and --tokens exclude each other")]
     KeyAndTokens,
+    /// The key file cannot be read.
+    #[error(transparent)]
+    KeyFile(Box<SpawnError>),
     /// Something for a spawned server, without one.
     #[error("--{0} is for a server started with --spawn")]
     OnlySpawned(&'static str),
@@ -90,6 +93,9 @@ pub enum Problem {
     /// Results that cannot be read as asked.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A search that was told to end.
+    #[error("interrupted: what was run so far is in the directory of results")]
+    Interrupted,
     /// The run did not come about.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -106,14 +112,21 @@ impl Problem {
             | Self::NoTarget
             | Self::NoTokens
             | Self::KeyAndTokens
+            | Self::KeyFile(_)
             | Self::OnlySpawned(_)
             | Self::PhaseRate(_)
             | Self::NoObjective
             | Self::SearchRange
             | Self::Token(_)
+            | Self::Run(RunError::Token(_))
             | Self::Pin { .. } => USAGE,
             Self::Read(error) => error.exit_code(),
-            Self::Spawn(_) | Self::OpenFiles { .. } | Self::Write { .. } | Self::Files(_) | Self::Run(_) => INVALID,
+            Self::Spawn(_)
+            | Self::OpenFiles { .. }
+            | Self::Write { .. }
+            | Self::Files(_)
+            | Self::Interrupted
+            | Self::Run(_) => INVALID,
         }
     }
 }

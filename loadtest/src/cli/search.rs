@@ -2,6 +2,8 @@
 //! how the next load is chosen.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 
@@ -11,6 +13,7 @@ use super::run::conduct_shown;
 use super::{BROKEN, INVALID, KEPT, Problem};
 use crate::report::files::write_all;
 use crate::result::{RunResult, Verdict};
+use crate::run::RunError;
 use crate::script::Options;
 use crate::search::{Bound, Found, Plan, Trial, search};
 use crate::settings::Settings;
@@ -66,6 +69,7 @@ pub fn run(args: &SearchArgs, arguments: &[String]) -> Result<ExitCode, Problem>
     }
     let plan = args.plan(&settings(&options)?)?;
     let prepared = prepare(&args.at(&options, plan.from.min(plan.to)), arguments)?;
+    let interrupted = interrupted()?;
     let mut steps: Vec<Step> = Vec::new();
     let found = search(&plan, |load| -> Result<Trial, Problem> {
         let settings = args.settings_at(&options, &prepared, load)?;
@@ -81,15 +85,27 @@ pub fn run(args: &SearchArgs, arguments: &[String]) -> Result<ExitCode, Problem>
             eprintln!("{title}: {}", verdict(&result.verdict));
         }
         steps.push(Step { load, result });
-        Ok(trial)
+        // A run that was cut short says nothing of its load.
+        if interrupted.load(Ordering::Relaxed) { Err(Problem::Interrupted) } else { Ok(trial) }
     })?;
-    print!("{}", table(args.by, &steps, &found));
-    println!("written to {}", prepared.out.display());
+    if !prepared.quiet {
+        print!("{}", table(args.by, &steps, &found));
+        println!("written to {}", prepared.out.display());
+    }
     Ok(ExitCode::from(match found {
         Found { load: Some(_), .. } => KEPT,
         Found { bound: Bound::Generator, .. } => INVALID,
         Found { .. } => BROKEN,
     }))
+}
+
+/// Set by SIGINT and SIGTERM, which end the run at hand, and with this the whole search.
+fn interrupted() -> Result<Arc<AtomicBool>, Problem> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(RunError::Generator)?;
+    }
+    Ok(flag)
 }
 
 impl SearchArgs {
