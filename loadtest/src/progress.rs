@@ -77,7 +77,7 @@ fn terminal(title: &str, total: Duration) -> View {
 /// One second in one line.
 pub fn line(tick: &Tick) -> String {
     format!(
-        "{:>7.1}s {:<12} open {:>7}  {:>9.1}/s  p50 {:>8}  p99 {:>8}  max {:>8}  errors {}  lag p99 {}",
+        "{:>7.1}s {:<14} open {:>7}  {:>9.1}/s  p50 {:>8}  p99 {:>8}  max {:>8}  errors {}  lag p99 {}",
         tick.at_s,
         tick.phase,
         tick.open,
@@ -136,7 +136,7 @@ mod tests {
             errors: 2,
             lag_p99_ns: 50_000,
         };
-        let expected = "   -1.0s ramp         open    4000      250.5/s  p50   310 us  p99   920 us  max  3.10 ms  errors 2  lag p99 50.0 us";
+        let expected = "   -1.0s ramp           open    4000      250.5/s  p50   310 us  p99   920 us  max  3.10 ms  errors 2  lag p99 50.0 us";
         assert_eq!(line(&tick), expected);
     }
 }
