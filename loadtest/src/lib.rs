@@ -9,8 +9,8 @@ pub mod compare;
 pub mod engine;
 pub mod measure;
 pub mod merge;
-pub mod progress;
 pub mod plan;
+pub mod progress;
 pub mod report;
 pub mod result;
 #[cfg(test)]

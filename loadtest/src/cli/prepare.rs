@@ -2,6 +2,7 @@
 //! server started. Knows nothing of how a run goes.
 
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::wire::Dialect;
 
 /// Sockets opened a second in a ramp that nobody gave a length.
 const RAMP_PER_S: u32 = 2000;
+/// What the first connection may take.
+const REACH_PATIENCE: Duration = Duration::from_secs(5);
 /// Bits of an id that count the parties of one run.
 const ID_BITS_OF_A_RUN: u32 = 24;
 /// Bits of an id that tell runs from each other, also ones that begin on several hosts at once; with the others, ids
@@ -74,6 +77,7 @@ pub fn prepare(options: &Options, arguments: &[String]) -> Result<Prepared, Prob
         settings.key = Some(Secret::new(read_key(&server.key_file())?));
         settings.server_pid = Some(server.pid());
     } else {
+        check_reachable(settings.target.address)?;
         settings.server_pid = options.server_pid.or_else(|| listener_of(settings.target.address));
     }
     if let Some(cpus) = &options.cpus {
@@ -230,6 +234,12 @@ fn key(options: &Options, dialect: Dialect) -> Result<Option<Secret>, Problem> {
         (None, None) if dialect.wire().has_desk() && !options.spawn => Err(Problem::NoTokens),
         (None, _) => Ok(None),
     }
+}
+
+/// A mistyped target is told at once, and not after a ramp of refusals.
+fn check_reachable(address: SocketAddr) -> Result<(), Problem> {
+    let connected = TcpStream::connect_timeout(&address, REACH_PATIENCE);
+    connected.map(drop).map_err(|error| Problem::Unreachable { address, error })
 }
 
 fn check_spawn(options: &Options) -> Result<(), Problem> {

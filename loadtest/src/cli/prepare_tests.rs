@@ -82,6 +82,17 @@ fn what_is_missing_is_asked_for() {
 }
 
 #[test]
+fn nobody_there_is_told_at_once() {
+    // Bound and given back: nobody listens on it now.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let problem = check_reachable(address).unwrap_err();
+    assert!(problem.to_string().starts_with(&format!("no server at {address}: ")), "{problem}");
+    assert_eq!(problem.exit_code(), crate::cli::INVALID);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    check_reachable(listener.local_addr().unwrap()).unwrap();
+}
+
+#[test]
 fn a_server_is_spawned_last_and_its_key_read() {
     let directory = tempfile::tempdir().unwrap();
     let text = format!(

@@ -1,6 +1,7 @@
 //! Why a command could not be done, by who can mend it. Knows no command.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::reading::ReadError;
@@ -45,6 +46,14 @@ pub enum Problem {
     /// The key file cannot be read.
     #[error(transparent)]
     KeyFile(Box<SpawnError>),
+    /// Nobody answers there.
+    #[error("no server at {address}: {error}")]
+    Unreachable {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
     /// Something for a spawned server, without one.
     #[error("--{0} is for a server started with --spawn")]
     OnlySpawned(&'static str),
@@ -121,7 +130,8 @@ impl Problem {
             | Self::Run(RunError::Token(_))
             | Self::Pin { .. } => USAGE,
             Self::Read(error) => error.exit_code(),
-            Self::Spawn(_)
+            Self::Unreachable { .. }
+            | Self::Spawn(_)
             | Self::OpenFiles { .. }
             | Self::Write { .. }
             | Self::Files(_)
