@@ -39,6 +39,10 @@ pub struct Options {
     /// Tokens made by somebody else, one a line: `user ID TOKEN` or `agent ID TOKEN`.
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub tokens: Option<PathBuf>,
+    /// The group that conversations are opened in [default: with --tokens `default`, else one of the run's own]. The
+    /// agents of a file of tokens have to be in it; with several processes in GROUP-0, GROUP-1 and so on, in that order.
+    #[arg(long, value_name = "GROUP", help_heading = "Target")]
+    pub group: Option<String>,
     /// The server's process, to measure its CPU time and memory [default: who listens there, if on this host].
     #[arg(long, value_name = "PID", help_heading = "Target", conflicts_with = "spawn")]
     pub server_pid: Option<u32>,
@@ -237,6 +241,7 @@ impl Options {
             dialect: self.dialect.or(file.dialect),
             key_file: self.key_file.or(file.key_file),
             tokens: self.tokens.or(file.tokens),
+            group: self.group.or(file.group),
             server_pid: self.server_pid.or(file.server_pid),
             server_bin: self.server_bin.or(file.server_bin),
             shards: self.shards.or(file.shards),

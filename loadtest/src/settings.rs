@@ -71,6 +71,9 @@ pub struct Settings {
     pub key: Option<Secret>,
     /// Tokens made by somebody else, instead of a key.
     pub tokens: Option<PathBuf>,
+    /// The group that conversations are opened in, where the agents are; several processes add `-0`, `-1` … to it.
+    /// `None` makes one up for the run.
+    pub group: Option<String>,
     /// Integers of this run's parties begin here, so that runs do not meet each other's conversations.
     pub id_base: u64,
     /// The server's process, if it is on this host and known.
@@ -237,6 +240,7 @@ pub mod tests {
             max_lag: Duration::from_millis(1),
             key: Some(Secret::new("0123456789abcdef0123456789abcdef".to_owned())),
             tokens: None,
+            group: None,
             id_base: 1,
             server_pid: None,
             command: Vec::new(),

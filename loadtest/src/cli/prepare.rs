@@ -126,6 +126,8 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         max_lag: span(options.max_lag, Duration::from_millis(1)),
         key,
         tokens: options.tokens.clone(),
+        // Agents whose tokens name no group are in `default`.
+        group: options.group.clone().or_else(|| options.tokens.is_some().then(|| "default".to_owned())),
         id_base: options.id_base.unwrap_or_else(fresh_id_base),
         server_pid: options.server_pid,
         command: Vec::new(),

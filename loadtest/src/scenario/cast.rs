@@ -11,10 +11,14 @@ pub(super) fn share(settings: &Settings, whole: u32) -> (u32, u32) {
     (settings.process * each + settings.process.min(rest), each + u32::from(settings.process < rest))
 }
 
-/// The group that this process's agents are in: one of its own for each run, so that conversations go to the agents
-/// of whoever opened them.
+/// The group that this process's agents are in: one of its own for each run and process, so that conversations go to
+/// the agents of whoever opened them.
 pub fn group(settings: &Settings) -> String {
-    format!("load-{}-{}", settings.id_base, settings.process)
+    match &settings.group {
+        Some(group) if settings.processes == 1 => group.clone(),
+        Some(group) => format!("{group}-{}", settings.process),
+        None => format!("load-{}-{}", settings.id_base, settings.process),
+    }
 }
 
 /// The nth customer of all processes.
@@ -36,6 +40,17 @@ pub(super) fn agent(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Part
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn conversations_go_to_the_agents_of_their_own_process() {
+        let group = |given: Option<&str>, process, processes| {
+            let settings = crate::settings::tests::settings(process, processes);
+            super::group(&crate::settings::Settings { group: given.map(str::to_owned), ..settings })
+        };
+        assert_eq!(group(Some("sales"), 0, 1), "sales");
+        assert_eq!(group(Some("sales"), 1, 2), "sales-1");
+        assert_ne!(group(None, 0, 2), group(None, 1, 2));
+    }
+
     /// Shares follow each other without a gap.
     #[test]
     fn shares_make_the_whole() {
