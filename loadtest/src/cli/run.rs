@@ -31,10 +31,8 @@ pub fn run(args: &RunArgs, arguments: &[String]) -> Result<ExitCode, Problem> {
     // The server is gone before the result is written: nothing of it is measured any more.
     drop(prepared.server);
     write_all(&prepared.out, &result)?;
-    if !prepared.quiet {
-        print!("{}", summary(&result));
-        println!("written to {}", prepared.out.display());
-    }
+    print!("{}", summary(&result));
+    println!("written to {}", prepared.out.display());
     Ok(ExitCode::from(result.verdict.exit_code()))
 }
 

@@ -172,7 +172,10 @@ impl<'a> Stage<'a> {
         if entry.is_ready() {
             self.ready -= 1;
         }
-        let asked = entry.asked;
+        let (asked, pings) = (entry.asked, entry.pings.len() as u64);
+        if pings > 0 {
+            *self.counters.entry("cut_off").or_default() += pings;
+        }
         *entry = Client {
             party: entry.party,
             opens: entry.opens,

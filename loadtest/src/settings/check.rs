@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{Mix, Phase, Settings};
+use crate::scenario::ScenarioKind;
 use crate::target::token::ID_END;
 use crate::wire::CONTENT_MIN_BYTES;
 
@@ -139,7 +140,9 @@ impl Settings {
             return Err(SettingsError::Processes(self.processes));
         }
         self.check_phases()?;
-        let smallest = u32::try_from(CONTENT_MIN_BYTES).unwrap_or(u32::MAX);
+        // A bare ping carries nothing.
+        let stamped = !matches!(self.scenario, ScenarioKind::Heartbeat | ScenarioKind::Connect);
+        let smallest = if stamped { u32::try_from(CONTENT_MIN_BYTES).unwrap_or(u32::MAX) } else { 1 };
         if !(smallest..=PAYLOAD_MAX_BYTES).contains(&self.payload_bytes) {
             return Err(SettingsError::Payload(self.payload_bytes));
         }
