@@ -145,6 +145,16 @@ impl Recorder {
         (self.from, self.until) = (from, until);
     }
 
+    /// The window ends now, before its time.
+    pub fn close(&mut self, now: Nanos) {
+        self.until = self.until.min(now.max(self.from));
+    }
+
+    /// Length of the measured window, seconds.
+    pub fn measured_s(&self) -> f64 {
+        self.until.saturating_sub(self.from) as f64 / 1e9
+    }
+
     /// When the measured window begins, if that is known.
     pub fn begins(&self) -> Option<Nanos> {
         (self.from != Nanos::MAX).then_some(self.from)

@@ -57,6 +57,12 @@ pub enum Stop {
         /// The first fault seen.
         why: String,
     },
+    /// All are there, and not all have an agent.
+    #[error(
+        "all {0} connections are there, but not every conversation has an agent: are there enough --agents with \
+         enough --capacity, and is no conversation left over from an earlier run?"
+    )]
+    NoAgent(u32),
     /// The user stopped it.
     #[error("stopped before the load began")]
     Interrupted,
@@ -173,6 +179,9 @@ impl<'a, 's> Drive<'a, 's> {
             self.turn(Some(started + span.saturating_mul(begun as u64) / order.len().max(1) as u64))?;
             self.check_interrupted()?;
             if self.stage.now > started + span + patience {
+                if self.stage.ready as usize >= order.len() + already as usize {
+                    return Err(Stop::NoAgent(self.stage.ready));
+                }
                 let why = self.stage.faults.first().cloned().unwrap_or_else(|| "no answer".to_owned());
                 let (ready, wanted) = (self.stage.ready, order.len() + already as usize);
                 return Err(Stop::NotReady { ready, wanted, seconds: READY_PATIENCE.as_secs(), why });
@@ -198,7 +207,12 @@ impl<'a, 's> Drive<'a, 's> {
                 self.window = Some((from, until));
                 self.watch.window_begins();
             }
-            if now >= until || self.watch.is_told_to_stop() {
+            if self.watch.is_told_to_stop() {
+                // What was measured until now is told, as what it is.
+                self.stage.recorder.close(now);
+                break;
+            }
+            if now >= until {
                 break;
             }
             let mut next = if self.window.is_none() { from } else { until };

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::{Interrupt, RunError, Tick, single};
 use crate::merge::{Parts, merge};
-use crate::result::RunResult;
+use crate::result::{Load, RunResult};
 use crate::settings::Settings;
 use crate::target::sample::{Mark, Sampler};
 
@@ -108,9 +108,12 @@ pub(super) fn generate(
             }
         }
     }
-    let results = workers.iter_mut().filter_map(|worker| worker.result.take()).collect();
+    let results: Vec<RunResult> = workers.iter_mut().filter_map(|worker| worker.result.take()).collect();
+    // Each process tells its own share.
+    let connections = results.iter().map(|result| result.load.connections).sum();
+    let rate_per_s = results.iter().map(|result| result.load.rate_per_s).sum();
     let mut result = merge(results, Parts::Processes)?;
-    result.load.processes = settings.processes;
+    result.load = Load { connections, rate_per_s, processes: settings.processes, ..result.load };
     Ok(result)
 }
 

@@ -154,7 +154,7 @@ impl<B> Desk<'_, B> {
         let whole =
             |metric: &Metric| stage.recorder.whole(*metric).map(|whole| (metric.name().to_owned(), sum_up(whole)));
         let latencies = Metric::ALL.iter().filter_map(whole).collect();
-        let measured_s = settings.measured().as_secs_f64();
+        let measured_s = stage.recorder.measured_s();
         let mut generator = Generator {
             cpu_s: self.cpu_ns as f64 / 1e9,
             rss_peak_bytes: judge::own_peak_rss(),
@@ -163,6 +163,10 @@ impl<B> Desk<'_, B> {
             faults: Vec::new(),
         };
         generator.faults = judge::generator_faults(settings, &generator, measured_s);
+        let wanted_s = settings.measured().as_secs_f64();
+        if measured_s + 1e-3 < wanted_s {
+            generator.faults.push(format!("it was stopped after {measured_s:.1} s of {wanted_s:.1} s"));
+        }
         let mut counters: std::collections::BTreeMap<String, u64> =
             std::mem::take(&mut stage.counters).into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
         counters.insert("heard_in_window".to_owned(), stage.heard_in_window);
