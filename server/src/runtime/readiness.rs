@@ -3,11 +3,13 @@
 //!
 //! Why not a glommio stream per socket: each reactor turn would walk the polls of all idle sockets. How one
 //! poll does it: glommio's stream arms a POLL_ADD for the epoll descriptor when it is made; its first read waits for
-//! that poll and then fails with ENOTSOCK, which happens exactly when the set has something to say.
+//! that poll and then fails with ENOTSOCK, which happens exactly when the set has something to say. That way into
+//! sleep costs some 15 us, so a shard first dozes in `epoll_wait` itself
+//! (ops/decisions/0006-doze-before-parking.md).
 //!
-//! Level or edge: sockets and listeners are level-triggered, so one `recv` that did not empty the socket
-//! needs no second one to see EAGAIN, and a turn may leave work for the next. The shard's bell and alarm are
-//! edge-triggered, so nobody reads them.
+//! Level or edge: listeners are level-triggered, so a turn may leave some for the next. Connections are
+//! edge-triggered ([`Interest::on_edge`]): the kernel asks each once per event instead of twice. The shard's bell and
+//! alarm are edge-triggered, so nobody reads them.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -33,6 +35,12 @@ impl Interest {
     pub const WRITE: Self = Self(libc::EPOLLOUT as u32);
     /// Input, and room to send: while an outbox could not be emptied.
     pub const READ_WRITE: Self = Self(Self::READ.0 | Self::WRITE.0);
+
+    /// The same, told once for each arrival instead of as long as it is so (EPOLLET). Whoever leaves input unread
+    /// (a `recv` that filled its buffer, say) or stops reading calls [`Readiness::modify`] to be told again.
+    pub const fn on_edge(self) -> Self {
+        Self(self.0 | libc::EPOLLET as u32)
+    }
 }
 
 /// One descriptor's news.
@@ -118,32 +126,39 @@ impl Readiness {
     /// turns). Returns with none when the bell or the alarm rang or `has_work` is true: mail or other queues of
     /// this shard that are to be served in the same turn. Whoever feeds such a queue rings the [`Waker`] after it.
     ///
-    /// A busy shard pays one `epoll_wait` a turn; the poll is armed, and senders pay a syscall, only when there is
-    /// nothing at all to do. glommio's reactor runs only then: a shard that is never idle would starve glommio's own
-    /// timers and files, so shards use the wheel and have no files.
+    /// Costs one `epoll_wait` a turn, whether the shard is busy or dozes. glommio's reactor runs only after
+    /// [`DOZE_MS`] of silence and each [`YIELD_EVERY_TURNS`]: shards use the wheel and have no files.
     pub async fn wait(&mut self, events: &mut Vec<Ready>, mut has_work: impl FnMut() -> bool) -> io::Result<()> {
         events.clear();
         self.turns = self.turns.wrapping_add(1);
         if self.turns.is_multiple_of(YIELD_EVERY_TURNS) {
             glommio::executor().yield_now().await;
         }
-        if self.collect(events)? > 0 || has_work() {
+        if has_work() {
+            self.collect(events, 0)?;
             return Ok(());
         }
         self.wake.fall_asleep();
-        let parked = if has_work() { Ok(()) } else { self.park().await };
+        let slept = if has_work() { Ok(()) } else { self.sleep(events).await };
         self.wake.stay_awake();
-        parked?;
-        self.collect(events)?;
+        slept
+    }
+
+    /// Dozes, then parks, until there is news.
+    async fn sleep(&mut self, events: &mut Vec<Ready>) -> io::Result<()> {
+        if self.collect(events, DOZE_MS)? == 0 {
+            self.park().await?;
+            self.collect(events, 0)?;
+        }
         Ok(())
     }
 
-    /// One `epoll_wait` that does not block. Returns how many descriptors had news, the set's own included.
-    fn collect(&mut self, events: &mut Vec<Ready>) -> io::Result<usize> {
+    /// One `epoll_wait` that blocks for `timeout_ms` at most. Returns how many descriptors had news, the set's own
+    /// included.
+    fn collect(&mut self, events: &mut Vec<Ready>, timeout_ms: libc::c_int) -> io::Result<usize> {
+        let room = READY_BATCH_EVENTS as libc::c_int;
         // SAFETY: the buffer has room for READY_BATCH_EVENTS events, which it was made with and never shrinks below.
-        let count = unsafe {
-            libc::epoll_wait(self.epoll.as_raw_fd(), self.batch.as_mut_ptr(), READY_BATCH_EVENTS as libc::c_int, 0)
-        };
+        let count = unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), self.batch.as_mut_ptr(), room, timeout_ms) };
         let count = match usize::try_from(count) {
             Ok(count) => count,
             Err(_) => match io::Error::last_os_error() {
@@ -187,8 +202,10 @@ impl Readiness {
     }
 }
 
-/// A busy shard lets tasks beside the pump run this often.
-const YIELD_EVERY_TURNS: u32 = 64;
+/// A busy shard lets tasks beside the pump run this often: a yield costs two system calls.
+const YIELD_EVERY_TURNS: u32 = 1024;
+/// How long a shard with nothing to do waits in `epoll_wait` before it parks in glommio's io_uring.
+const DOZE_MS: libc::c_int = 50;
 const EDGE_READ: u32 = (libc::EPOLLIN | libc::EPOLLET) as u32;
 
 /// An event as the pump sees it; `None` for the set's own tokens, whose only purpose is to end a wait.
