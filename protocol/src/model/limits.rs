@@ -94,6 +94,8 @@ pub const WAITING_MAX_REQUESTS: usize = 256;
 pub const INFLIGHT_MAX_OPS: usize = 16_384;
 /// Client message ids remembered per open conversation; older ones are looked up in storage.
 pub const DEDUP_RECENT_IDS: usize = 64;
+/// Older ones of which 8 bytes are kept, so that a new one needs no look-up: 40 KiB of a very long conversation.
+pub const DEDUP_FINGERPRINTS: usize = 4096;
 /// Unread messages pushed to an agent that is given a waiting conversation; older ones are in its history.
 pub const BACKLOG_MAX_MESSAGES: u64 = 100;
 /// Conversations of a visitor that are looked through for a retry after the end.
@@ -112,6 +114,8 @@ pub const STORE_GROUP_WRITES: usize = 128;
 pub const STORE_READ_GROUP_OPS: usize = 32;
 /// Threads that read: reads mostly hit memory, and a cold one must not hold up all others.
 pub const STORE_READER_THREADS: usize = 2;
+/// How far the embedded engine's own workers stand back (nice(2), Linux: per thread): a tenth of a busy CPU is theirs.
+pub const STORE_WORKERS_NICE: i32 = 10;
 /// The embedded engine's block cache.
 pub const STORE_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// All journals of the embedded engine: bounds what a restart after a kill replays.
@@ -137,3 +141,10 @@ pub const SYNC_MAX_BYTES: usize = 128 * 1024;
 pub const HTTP_UNSENT_MAX_BYTES: usize = 64 * 1024;
 /// A segment of an outbox takes no more than this and one answer; sent bytes are given back by segments.
 pub const OUTBOX_SEGMENT_MAX_BYTES: usize = 16 * 1024;
+/// Emptied outboxes a shard keeps to lend again: those of one turn of a busy shard.
+pub const OUTBOX_SPARES_MAX: usize = 256;
+/// An outbox that grew larger than this gives its memory back.
+pub const OUTBOX_SPARE_MAX_BYTES: usize = 4096;
+/// Sockets that one turn sends to, beside answering what it reads: about 2 ms of a large fan-out, the rest is
+/// the next turns'.
+pub const SEND_BATCH_SOCKETS: usize = 512;

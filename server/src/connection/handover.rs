@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use switchboard_domain::{ConnectionId, Session};
 use switchboard_protocol::frame::CloseCode;
 
+use super::interest;
 use super::websocket::say_joined;
-use crate::runtime::Interest;
 use crate::shard::{Connection, Kind, Life, Mail, MovedConnection, Shard, wrapping_ms};
 
 impl Shard {
@@ -61,7 +61,7 @@ impl Shard {
             // It was deleted while the connection was on its way; nobody has arrived.
             connection.session = Session::default();
         }
-        let Some(id) = self.admit(connection, Interest::READ) else { return };
+        let Some(id) = self.admit(connection, interest(false, false)) else { return };
         if !allowed {
             return self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
         }

@@ -1,8 +1,8 @@
 //! A connection: bytes of its socket to what its dialect or HTTP makes of them, and back.
 //!
 //! The socket is read into the shard's one buffer; what is complete is understood in place. What is to be
-//! said goes to the outbox and leaves in one gathered send at the end of the turn. Nothing here decides
-//! what a command leads to.
+//! said goes to the outbox and leaves in one gathered send: what a read answers right behind it, the rest at
+//! the end of the turn. Nothing here decides what a command leads to.
 
 mod handover;
 mod http;
@@ -18,7 +18,7 @@ use switchboard_domain::ConnectionId;
 use switchboard_protocol::model::Refusal;
 
 pub(crate) use http::Http;
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Outbox, Spares};
 
 use crate::runtime::{Interest, Socket};
 use crate::shard::{Connection, Kind, Shard, token_of, wrapping_ms};
@@ -46,7 +46,7 @@ impl Shard {
         let head_timeout = u64::try_from(self.shared.config.head_timeout.as_millis()).unwrap_or(u64::MAX);
         let http = Http::new(now_ms.saturating_add(head_timeout));
         let connection = Connection::new(socket, Kind::Http(Box::new(http)), wrapping_ms(now_ms));
-        let Some(id) = self.admit(connection, Interest::READ) else { return };
+        let Some(id) = self.admit(connection, interest(false, false)) else { return };
         self.arm_http(id);
         if self.is_full() || self.is_draining() {
             self.turn_away(id);
@@ -72,9 +72,10 @@ impl Shard {
         }
     }
 
-    /// The socket has bytes, or has ended.
-    pub(crate) fn read(&mut self, id: ConnectionId) {
+    /// The socket has bytes, or has ended (`hangup`).
+    pub(crate) fn read(&mut self, id: ConnectionId, hangup: bool) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
+        let mut more = false;
         let next = match self.table.get_mut(id) {
             None => Next::Stay,
             Some(connection) if connection.paused => Next::Stay,
@@ -83,6 +84,7 @@ impl Shard {
                 Ok(count) => {
                     connection.heard_ms = wrapping_ms(self.clock.now_ms());
                     connection.pinged = false;
+                    more = hangup || count == buffer.len();
                     self.received(id, &mut buffer[..count])
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Stay,
@@ -92,14 +94,19 @@ impl Shard {
         self.read_buffer = buffer;
         if next == Next::Drop {
             self.lose(id);
+        } else if more {
+            // The edge was for all of it: what is left, or the end, is to be told again.
+            self.watch(id);
         }
         self.run_effects();
+        self.answer_at_once(id);
     }
 
     /// Deals with bytes of a connection, which is taken out of the table meanwhile: effects that concern it
     /// are done when it is back.
     pub(crate) fn received(&mut self, id: ConnectionId, bytes: &mut [u8]) -> Next {
         let Some(mut connection) = self.table.take_out(id) else { return Next::Stay };
+        connection.outbox.lend(&mut self.spares);
         let paused = connection.paused;
         let next = match connection.kind {
             Kind::Http(_) => self.http_received(id, &mut connection, bytes),
@@ -107,7 +114,6 @@ impl Shard {
         };
         let rewatch = connection.paused != paused;
         self.table.put_back(id, connection);
-        self.mark_dirty(id);
         if rewatch {
             self.watch(id);
         }
@@ -131,17 +137,13 @@ impl Shard {
         if next == Next::Drop {
             self.lose(id);
         }
+        self.mark_dirty(id);
     }
 
     /// Watches a connection for what it now needs.
     pub(crate) fn watch(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.get(id) else { return };
-        let interest = match (connection.paused, connection.blocked) {
-            (false, false) => Interest::READ,
-            (false, true) => Interest::READ_WRITE,
-            (true, false) => Interest::NOTHING,
-            (true, true) => Interest::WRITE,
-        };
+        let interest = interest(connection.paused, connection.blocked);
         let watched = self.readiness.modify(connection.socket.as_fd(), token_of(id), interest);
         watched.expect("a connection in the table is registered");
     }
@@ -158,4 +160,15 @@ impl Shard {
             self.watch(id);
         }
     }
+}
+
+/// What a connection is watched for. On edges: who leaves something unread calls [`Shard::watch`] to hear of it again.
+pub(crate) const fn interest(paused: bool, blocked: bool) -> Interest {
+    let interest = match (paused, blocked) {
+        (false, false) => Interest::READ,
+        (false, true) => Interest::READ_WRITE,
+        (true, false) => Interest::NOTHING,
+        (true, true) => Interest::WRITE,
+    };
+    interest.on_edge()
 }

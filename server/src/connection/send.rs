@@ -16,15 +16,25 @@ impl Shard {
             && !connection.dirty
         {
             connection.dirty = true;
-            self.dirty.push(id);
+            self.dirty.push_back(id);
         }
     }
 
-    /// Sends for all that have something to say.
+    /// Sends for those that have something to say, oldest first and up to a bound; the others' turn is the next.
     pub(crate) fn send_all(&mut self) {
-        while let Some(id) = self.dirty.pop() {
+        for _ in 0..limits::SEND_BATCH_SOCKETS {
+            let Some(id) = self.dirty.pop_front() else { return };
             self.send(id);
             // A peer found gone may lead to words for others.
+            self.run_effects();
+        }
+    }
+
+    /// Sends the answers to what was just read, while the kernel's part of the socket is still in the CPU's cache;
+    /// a connection with more to come in this turn waits for its end.
+    pub(crate) fn answer_at_once(&mut self, id: ConnectionId) {
+        if self.table.get(id).is_some_and(|connection| !connection.dirty) {
+            self.send(id);
             self.run_effects();
         }
     }
@@ -32,9 +42,10 @@ impl Shard {
     fn send(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.get_mut(id) else { return };
         connection.dirty = false;
-        let sent = connection.outbox.send(&connection.socket);
-        self.outbox_bytes = self.outbox_bytes - connection.counted + connection.outbox.len();
-        connection.counted = connection.outbox.len();
+        let sent = connection.outbox.send(&connection.socket, &mut self.spares);
+        let unsent = connection.outbox.len();
+        self.outbox_bytes = self.outbox_bytes - connection.counted + unsent;
+        connection.counted = unsent;
         match sent {
             Ok(()) => {
                 let unblocked = std::mem::replace(&mut connection.blocked, false);
@@ -42,10 +53,13 @@ impl Shard {
                 if connection.paused && matches!(&connection.kind, Kind::Http(http) if !http.is_busy()) {
                     self.revisit.push_back(id);
                 }
+                let ending = connection.life == Life::Ending;
                 if unblocked {
                     self.watch(id);
                 }
-                self.everything_said(id);
+                if ending {
+                    self.everything_said(id);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let too_slow = connection.counted > outbox_limit(connection, self.shared.config.outbox_max_bytes);
@@ -61,12 +75,9 @@ impl Shard {
         }
     }
 
-    /// The outbox is empty: a connection on its way out ends its half.
+    /// The outbox of a connection on its way out is empty: we end our half.
     fn everything_said(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.get_mut(id) else { return };
-        if connection.life != Life::Ending {
-            return;
-        }
         connection.life = Life::Ended;
         if connection.socket.shutdown(Shutdown::Write).is_err() {
             return self.lose(id);

@@ -71,6 +71,7 @@ impl Shard {
                 connection.in_flight = connection.in_flight.saturating_sub(1);
                 let Kind::Dialect(kind) = connection.kind else { return };
                 if connection.life == Life::Open {
+                    connection.outbox.lend(&mut self.spares);
                     connection.outbox.write(|out| {
                         let frame = OpenFrame::begin(out);
                         dialect(kind).encode_answer(&context, result.as_ref(), &settings, out);
@@ -80,10 +81,12 @@ impl Shard {
                 if connection.leaving && connection.in_flight == 0 {
                     return self.dismiss(id);
                 }
+                if !std::mem::replace(&mut connection.dirty, true) {
+                    self.dirty.push_back(id);
+                }
                 if connection.unread.is_some() || connection.moving.is_some() || connection.paused {
                     self.revisit.push_back(id);
                 }
-                self.mark_dirty(id);
             }
         }
     }
@@ -111,7 +114,9 @@ impl Shard {
             if let Some(frame) = frame {
                 connection.outbox.share(frame);
                 told += 1;
-                self.mark_dirty(*id);
+                if !std::mem::replace(&mut connection.dirty, true) {
+                    self.dirty.push_back(*id);
+                }
             }
         }
         self.figures.pushes(told);
@@ -143,14 +148,14 @@ impl Shard {
 }
 
 /// An event in one dialect, with or without the opt-in to extensions; `None` if such a listener is not told.
-type Encoded = ((DialectKind, bool), Option<Arc<[u8]>>);
+type Encoded = ((DialectKind, bool), Option<Arc<Vec<u8>>>);
 
-fn encode(kind: DialectKind, event: &Event, ext: bool, settings: &Settings) -> Option<Arc<[u8]>> {
+fn encode(kind: DialectKind, event: &Event, ext: bool, settings: &Settings) -> Option<Arc<Vec<u8>>> {
     let mut out = Vec::with_capacity(512);
     let frame = OpenFrame::begin(&mut out);
     if !dialect(kind).encode_event(event, ext, settings, &mut out) {
         return None;
     }
     frame.finish(&mut out, Opcode::Text);
-    Some(out.into())
+    Some(Arc::new(out))
 }

@@ -28,6 +28,7 @@ use switchboard_storage::{Op, Store, Ticket};
 use crate::auth::jwt::Verifier;
 use crate::auth::origin::OriginPolicy;
 use crate::config::Config;
+use crate::connection::Spares;
 use crate::observe::health::Health;
 use crate::observe::metrics::{Metrics, ShardFigures};
 use crate::runtime::{Alarm, Clock, Listener, MeshPort, Readiness, Waker, Wheel};
@@ -92,7 +93,9 @@ pub struct Shard {
     pub(crate) replies: Slab<Reply>,
     pub(crate) effects: Vec<Effect>,
     /// Connections with something to send at the end of this turn.
-    pub(crate) dirty: Vec<ConnectionId>,
+    pub(crate) dirty: VecDeque<ConnectionId>,
+    /// Memory for outboxes.
+    pub(crate) spares: Spares,
     /// Connections with something else to be looked at before the turn ends: unread bytes whose time has
     /// come, or a hand-over.
     pub(crate) revisit: VecDeque<ConnectionId>,
@@ -137,7 +140,8 @@ impl Shard {
             wheel,
             replies: Slab::new(),
             effects: parts.effects,
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
+            spares: Spares::default(),
             revisit: VecDeque::new(),
             scratch: Scratch::default(),
             figures,

@@ -47,12 +47,12 @@ impl Shard {
                 return Ok(());
             }
             // Whatever a bell announces must be looked at here, or a ring just before the shard sleeps is lost.
-            let (port, stored, told) = (&self.port, &self.stored, self.told());
-            self.readiness.wait(&mut ready, || port.has_mail() || !stored.is_empty() || told()).await?;
+            let (port, stored, told, unsent) = (&self.port, &self.stored, self.told(), !self.dirty.is_empty());
+            self.readiness.wait(&mut ready, || unsent || port.has_mail() || !stored.is_empty() || told()).await?;
         }
     }
 
-    /// One turn: everything that came, then one send for each socket that has something to say.
+    /// One turn: everything that came, then one send for each socket that has something else to say.
     fn turn(&mut self, ready: &[Ready]) -> io::Result<()> {
         self.clock.turn();
         self.begin_drain_if_told();
@@ -173,7 +173,7 @@ impl Shard {
             self.mark_dirty(id);
         }
         if ready.readable {
-            self.read(id);
+            self.read(id, ready.hangup);
         }
     }
 
