@@ -74,9 +74,14 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, setti
     }
 }
 
+/// The success of a ping up to its `op_id`, as `envelope` would write it: by far the most frequent answer.
+const PONG: &[u8] = br#"{"success":true,"message":"pong","data":null,"op_id":"#;
+
 /// The answer to `{"action":"ping"}`.
 pub(super) fn pong(op_id: &[u8], out: &mut Vec<u8>) {
-    succeeded(Action::Ping, &(), op_id, out);
+    out.extend_from_slice(PONG);
+    out.extend_from_slice(if op_id.is_empty() { b"null" } else { op_id });
+    out.push(b'}');
 }
 
 /// The answer to what did not become an intent.

@@ -21,6 +21,40 @@ fn heartbeats_are_answered_in_every_form_before_login_too() {
     }
 }
 
+/// A ping without blanks is answered without parsing: with one blank it is parsed, and the answer must be the same.
+#[test]
+fn a_compact_ping_is_answered_as_a_parsed_one() {
+    let ids = [
+        "5",
+        "0",
+        "00",
+        "07",
+        "-1",
+        "123456789012345",
+        "1234567890123456",
+        "\"a-B_9\"",
+        "\"\"",
+        "\"",
+        "\"a\"b\"",
+        "\"é\"",
+        "",
+    ];
+    let inner = ids.map(|op_id| format!(r#""action":"ping","op_id":{op_id}"#));
+    let others = [
+        r#""action":"ping""#,
+        r#""action":"ping","action":"login""#,
+        r#""action":"ping","op_id":1,"op_id":2"#,
+        r#""action":"ping","op_id":1,"action":"x""#,
+        r#""action":"ping","op_id":"a","b":"c""#,
+        r#""action":"ping"}"#,
+        r#""action":"ping"{"#,
+    ];
+    for inner in inner.iter().map(String::as_str).chain(others) {
+        let (compact, parsed) = (format!("{{{inner}}}"), format!("{{ {inner}}}"));
+        assert_eq!(decoded(&compact, Seat::User), decoded(&parsed, Seat::User), "{inner}");
+    }
+}
+
 #[test]
 fn op_id_is_given_back_byte_by_byte() {
     let long = "9".repeat(300);
