@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
-use switchboard_protocol::model::limits::{STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES, STORE_MEMTABLE_MAX_BYTES};
+use switchboard_protocol::model::limits::{
+    STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES, STORE_MEMTABLE_MAX_BYTES, STORE_WORKERS_NICE,
+};
 use switchboard_protocol::model::{Found, Read, Write};
 
 use crate::{Engine, Outcome, StoreError};
@@ -41,11 +43,9 @@ impl Embedded {
             fjall::Error::Locked => StoreError::Locked { dir: dir.into() },
             error => StoreError::io(format!("opening the data directory {}", dir.display()), error),
         };
-        let database = Database::builder(dir)
-            .cache_size(STORE_CACHE_BYTES)
-            .max_journaling_size(STORE_JOURNALS_MAX_BYTES)
-            .open()
-            .map_err(failed)?;
+        let builder =
+            Database::builder(dir).cache_size(STORE_CACHE_BYTES).max_journaling_size(STORE_JOURNALS_MAX_BYTES);
+        let database = behind_the_others(|| builder.open())?.map_err(failed)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(STORE_MEMTABLE_MAX_BYTES);
         let space = |name| database.keyspace(name, options).map_err(failed);
         let spaces = Spaces {
@@ -57,6 +57,22 @@ impl Embedded {
         };
         Ok(Self { group: Mutex::new(Group::new(spaces.clone())), spaces })
     }
+}
+
+/// Runs `start` on a thread that yields to others, as the threads it starts will: the engine's flushes and compactions
+/// take a CPU for tens of milliseconds, and at equal rights a shard or the writer beside them waited 4 ms for it.
+fn behind_the_others<T: Send>(start: impl FnOnce() -> T + Send) -> Result<T, StoreError> {
+    let body = || {
+        if let Err(error) = rustix::process::nice(STORE_WORKERS_NICE) {
+            tracing::warn!(%error, "the storage engine's workers run at the priority of all others");
+        }
+        start()
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("store-open".into()).spawn_scoped(scope, body);
+        let thread = thread.map_err(|error| StoreError::io("starting a storage thread", error))?;
+        thread.join().map_err(|_| StoreError::Panicked)
+    })
 }
 
 impl Engine for Embedded {

@@ -1,6 +1,7 @@
 //! Which client message ids a conversation has seen: the recent ones in memory, the rest in storage.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use switchboard_protocol::model::{ClientMsgId, Sender, Sent, Seq, limits};
 
@@ -8,8 +9,17 @@ use switchboard_protocol::model::{ClientMsgId, Sender, Sent, Seq, limits};
 #[derive(Debug)]
 pub(crate) struct Dedup {
     recent: VecDeque<(Sender, ClientMsgId, Sent)>,
-    /// Every id the conversation ever had is in `recent`.
-    complete: bool,
+    older: Older,
+}
+
+/// What is known of the ids that are not among the recent ones.
+#[derive(Debug)]
+enum Older {
+    /// Fingerprints of them all: what has another fingerprint was never seen. What shares one costs a look-up,
+    /// so a sender that makes them collide slows down itself.
+    Fingerprints(HashSet<u64, BuildHasherDefault<DefaultHasher>>),
+    /// Nothing.
+    Unknown,
 }
 
 /// What is known about an id.
@@ -26,21 +36,22 @@ pub(crate) enum Known {
 impl Dedup {
     /// Of a conversation that begins now.
     pub(crate) fn complete() -> Self {
-        Self { recent: VecDeque::new(), complete: true }
+        Self { recent: VecDeque::new(), older: Older::Fingerprints(HashSet::default()) }
     }
 
     /// Of a conversation read from storage.
     pub(crate) fn unknown() -> Self {
-        Self { recent: VecDeque::new(), complete: false }
+        Self { recent: VecDeque::new(), older: Older::Unknown }
     }
 
     /// What is known about an id of a sender.
     pub(crate) fn look_up(&self, sender: Sender, id: &ClientMsgId) -> Known {
         let seen = self.recent.iter().rev().find(|(by, known, _)| *by == sender && known == id);
-        match seen {
-            Some((_, _, sent)) => Known::Seen(*sent),
-            None if self.complete => Known::New,
-            None => Known::AskStorage,
+        match (seen, &self.older) {
+            (Some((_, _, sent)), _) => Known::Seen(*sent),
+            (None, Older::Fingerprints(older)) if older.is_empty() => Known::New,
+            (None, Older::Fingerprints(older)) if !older.contains(&fingerprint(sender, id)) => Known::New,
+            (None, Older::Fingerprints(_) | Older::Unknown) => Known::AskStorage,
         }
     }
 
@@ -49,10 +60,76 @@ impl Dedup {
     pub(crate) fn remember(&mut self, sender: Sender, id: ClientMsgId, sent: Sent, durable: Seq) {
         while self.recent.len() >= limits::DEDUP_RECENT_IDS
             && self.recent.front().is_some_and(|(_, _, oldest)| oldest.seq <= durable)
+            && let Some((by, oldest, _)) = self.recent.pop_front()
         {
-            self.recent.pop_front();
-            self.complete = false;
+            match &mut self.older {
+                Older::Fingerprints(older) if older.len() < limits::DEDUP_FINGERPRINTS => {
+                    older.insert(fingerprint(by, &oldest));
+                }
+                Older::Fingerprints(_) | Older::Unknown => self.older = Older::Unknown,
+            }
         }
         self.recent.push_back((sender, id, sent));
+    }
+}
+
+fn fingerprint(sender: Sender, id: &ClientMsgId) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one((sender.side, sender.number, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_protocol::model::{ConversationId, MessageId, Side, Timestamp};
+
+    use super::*;
+
+    const SENDER: Sender = Sender { side: Side::Customer, number: 7 };
+
+    fn sent(seq: u64) -> Sent {
+        Sent {
+            message: MessageId::from_wire(seq).unwrap(),
+            conversation: ConversationId::from_wire(1).unwrap(),
+            seq: Seq::new(seq),
+            created_at: Timestamp::from_millis(seq),
+        }
+    }
+
+    fn id(number: u64) -> ClientMsgId {
+        ClientMsgId::new(&format!("id-{number}")).unwrap()
+    }
+
+    fn after(ids: u64, durable: u64) -> Dedup {
+        let mut dedup = Dedup::complete();
+        for number in 1..=ids {
+            dedup.remember(SENDER, id(number), sent(number), Seq::new(durable.min(number - 1)));
+        }
+        dedup
+    }
+
+    #[test]
+    fn a_new_id_costs_no_look_up_and_an_old_one_does() {
+        let ids = limits::DEDUP_RECENT_IDS as u64 * 3;
+        let dedup = after(ids, ids);
+        assert_eq!(dedup.look_up(SENDER, &id(ids)), Known::Seen(sent(ids)));
+        assert_eq!(dedup.look_up(SENDER, &id(1)), Known::AskStorage, "forgotten here, not there");
+        assert_eq!(dedup.look_up(SENDER, &id(ids + 1)), Known::New);
+        let other = Sender { side: Side::Agent, ..SENDER };
+        assert_eq!(dedup.look_up(other, &id(1)), Known::New, "somebody else's");
+    }
+
+    #[test]
+    fn what_storage_has_not_confirmed_is_kept_whole() {
+        let ids = limits::DEDUP_RECENT_IDS as u64 + 10;
+        assert_eq!(after(ids, 0).look_up(SENDER, &id(1)), Known::Seen(sent(1)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_then_storage_is_asked() {
+        let ids = (limits::DEDUP_RECENT_IDS + limits::DEDUP_FINGERPRINTS) as u64;
+        assert_eq!(after(ids, ids).look_up(SENDER, &id(0)), Known::New);
+        let dedup = after(ids + 1, ids + 1);
+        assert_eq!(dedup.look_up(SENDER, &id(0)), Known::AskStorage);
+        assert!(matches!(dedup.older, Older::Unknown), "nothing is kept of what cannot be complete");
+        assert_eq!(Dedup::unknown().look_up(SENDER, &id(1)), Known::AskStorage);
     }
 }
