@@ -66,8 +66,9 @@ pub const JWT_SECRET_MAX_BYTES: usize = 4096;
 /// `exp`, `nbf` and `iat` end with the year 9999; beyond it they are milliseconds or a mistake.
 pub const TOKEN_TIME_MAX_SECS: u64 = 253_402_300_799;
 
-/// Events taken from one shard's readiness set in one turn: bounds a turn at a few milliseconds.
-pub const READY_BATCH_EVENTS: usize = 1024;
+/// Events taken from one shard's readiness set in one turn: a millisecond of heartbeats. With the other batches of
+/// a turn (stored, mail, accept, send) it bounds how long news waits for a busy shard to look.
+pub const READY_BATCH_EVENTS: usize = 256;
 /// Connections the kernel keeps for one listener before accept: a whole fleet coming back at once.
 pub const ACCEPT_BACKLOG_CONNECTIONS: i32 = 4096;
 /// A listener rests this long after descriptors or kernel memory ran out, or accept would spin.
@@ -75,7 +76,7 @@ pub const ACCEPT_BACKOFF_MS: u64 = 50;
 /// Mails one shard's inbox holds; what does not fit waits in the sender's overflow line.
 pub const MAIL_INBOX_MAX_MAILS: usize = 8192;
 /// Mails drained in one turn: sockets are served between two such batches.
-pub const MAIL_BATCH_MAX_MAILS: usize = 1024;
+pub const MAIL_BATCH_MAX_MAILS: usize = 256;
 /// A sender whose overflow lines hold this many mails refuses new commands until they are shorter.
 pub const MAIL_OVERFLOW_MAX_MAILS: usize = 16_384;
 /// One step of a shard's timer wheel: a deadline fires at most this much late.
@@ -126,7 +127,9 @@ pub const STORE_MEMTABLE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 /// Connections accepted in one turn.
-pub const ACCEPT_BATCH_CONNECTIONS: usize = 256;
+pub const ACCEPT_BATCH_CONNECTIONS: usize = 64;
+/// What storage has told that is dealt with in one turn.
+pub const STORED_BATCH_OPS: usize = 256;
 /// Unanswered requests of one connection; past it its input waits.
 pub const CONNECTION_INFLIGHT_MAX_REQUESTS: u16 = 256;
 /// How long a closed peer may take to end its half of the connection.
@@ -145,6 +148,6 @@ pub const OUTBOX_SEGMENT_MAX_BYTES: usize = 16 * 1024;
 pub const OUTBOX_SPARES_MAX: usize = 256;
 /// An outbox that grew larger than this gives its memory back.
 pub const OUTBOX_SPARE_MAX_BYTES: usize = 4096;
-/// Sockets that one turn sends to, beside answering what it reads: about 2 ms of a large fan-out, the rest is
-/// the next turns'.
-pub const SEND_BATCH_SOCKETS: usize = 512;
+/// Sockets that one turn sends to, beside answering what it reads: less than a millisecond of a large fan-out, the
+/// rest is the next turns'.
+pub const SEND_BATCH_SOCKETS: usize = 256;

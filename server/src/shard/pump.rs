@@ -92,7 +92,7 @@ impl Shard {
     }
 
     fn take_stored(&mut self) {
-        for _ in 0..limits::INFLIGHT_MAX_OPS {
+        for _ in 0..limits::STORED_BATCH_OPS {
             let Some((number, done)) = self.stored.next() else { return };
             let ticket = u32::try_from(number & !WRITE_TICKET).expect("tickets are the core's 32-bit numbers");
             let asked = if number & WRITE_TICKET == 0 { None } else { self.writes_asked.pop_front() };

@@ -62,9 +62,11 @@ impl Group {
     /// Makes everything staged durable and visible, all or nothing. An error is fatal.
     pub fn commit(&mut self) -> Result<(), StoreError> {
         // The batch is synced before it becomes visible to readers.
-        let mut batch = OwnedWriteBatch::with_capacity(self.database.clone(), 4 * STORE_GROUP_WRITES)
-            .durability(Some(PersistMode::SyncData));
-        for staged in [&mut self.messages, &mut self.lookups, &mut self.conversations, &mut self.directory] {
+        let all = [&mut self.messages, &mut self.lookups, &mut self.conversations, &mut self.directory];
+        let entries = all.iter().map(|staged| staged.entries.len()).sum();
+        let mut batch =
+            OwnedWriteBatch::with_capacity(self.database.clone(), entries).durability(Some(PersistMode::SyncData));
+        for staged in all {
             staged.drain_into(&mut batch);
         }
         batch.commit().map_err(|error| StoreError::Engine(Box::new(error)))
