@@ -95,7 +95,7 @@ pub struct Machine {
 pub enum Verdict {
     /// Objectives kept, every message accounted for. Exit 0.
     Kept,
-    /// An objective was broken, or a message was lost, doubled or out of order. Exit 1.
+    /// An objective was broken, or a message was not answered, lost, doubled or out of order. Exit 1.
     Broken(Vec<String>),
     /// The generator, not the server, was late or wrong: nothing may be concluded. Exit 3.
     Invalid(Vec<String>),
@@ -109,6 +109,7 @@ impl Verdict {
             return Self::Invalid(faults.to_vec());
         }
         let counts = [
+            (accounts.unanswered, "messages never answered"),
             (accounts.missing, "deliveries missing"),
             (accounts.doubled, "deliveries that came twice"),
             (accounts.out_of_order, "deliveries out of order"),
@@ -198,9 +199,9 @@ pub struct Accounts {
     pub sent: u64,
     /// Answered with success.
     pub acknowledged: u64,
-    /// Answered with an error.
+    /// Answered with an error. An objective says how many may be: `share(refused)<0.1%`.
     pub refused: u64,
-    /// Never answered.
+    /// Never answered. Fails the run.
     pub unanswered: u64,
     /// Deliveries that were due: acknowledged messages times their listeners.
     pub due: u64,

@@ -173,9 +173,6 @@ impl<'a> Stage<'a> {
             self.ready -= 1;
         }
         let (asked, pings) = (entry.asked, entry.pings.len() as u64);
-        if pings > 0 {
-            *self.counters.entry("cut_off").or_default() += pings;
-        }
         *entry = Client {
             party: entry.party,
             opens: entry.opens,
@@ -184,13 +181,11 @@ impl<'a> Stage<'a> {
             generation: entry.generation.wrapping_add(1),
             ..Client::default()
         };
-        if asked > 0 {
-            for asked in self.pending.take_of(client) {
-                if asked.ask == Ask::Send {
-                    // Its outcome is not known: it is neither due nor missing.
-                    self.count("cut_off");
-                }
-            }
+        let taken = if asked > 0 { self.pending.take_of(client) } else { Vec::new() };
+        let sends = taken.iter().filter(|asked| asked.ask == Ask::Send).count() as u64;
+        if sends + pings > 0 {
+            // Their outcome is not known: they are neither due nor missing.
+            *self.counters.entry("cut_off").or_default() += sends + pings;
         }
     }
 
@@ -551,7 +546,10 @@ impl<'a> Stage<'a> {
             }
             (Ask::Send, false) => self.accounts.refused += 1,
             (Ask::Read | Ask::End | Ask::Sync, true) => {}
-            (Ask::Read | Ask::End | Ask::Sync, false) => self.count("refused_requests"),
+            (Ask::Read | Ask::End | Ask::Sync, false) => {
+                self.count("refused_requests");
+                self.fault(|| format!("a request was refused: {:?}", asked.ask));
+            }
         }
         scenario.answered(self, asked, success, data);
     }
