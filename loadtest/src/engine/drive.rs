@@ -87,7 +87,7 @@ pub struct Drive<'a, 's> {
     ready: Vec<Ready>,
     /// From an action's due time to its being done, of the measured window.
     pub lag: Histogram<u64>,
-    /// How long turns took, of the measured window.
+    /// How long turns took, or how much too late they began if that was more, of the measured window.
     pub turn: Histogram<u64>,
     window: Option<(Nanos, Nanos)>,
     next_second: Nanos,
@@ -210,9 +210,12 @@ impl<'a, 's> Drive<'a, 's> {
             if self.watch.is_told_to_stop() {
                 // What was measured until now is told, as what it is.
                 self.stage.recorder.close(now);
+                schedule = None;
                 break;
             }
-            if now >= until {
+            // What was due in the window is done, however late: left out, it would make a late generator look punctual.
+            let owes = schedule.as_ref().is_some_and(|schedule| schedule.due().is_some());
+            if (now >= until && !owes) || now >= until.saturating_add(nanos(settings.drain)) {
                 break;
             }
             let mut next = if self.window.is_none() { from } else { until };
@@ -234,6 +237,12 @@ impl<'a, 's> Drive<'a, 's> {
                 }
             }
             self.turn(Some(next))?;
+        }
+        while let Some(due) = schedule.as_ref().and_then(Schedule::due) {
+            // Too late even for that: the lag tells.
+            self.note_lag(due);
+            self.stage.count("not_done");
+            schedule.as_mut().expect("it had one due").advance(&mut self.stage.rng);
         }
         self.watch.window_ends();
         self.window = None;
@@ -284,7 +293,8 @@ impl<'a, 's> Drive<'a, 's> {
             }
         }
         let next = [next, self.stage.agenda.due()].into_iter().flatten().min().unwrap_or(Nanos::MAX);
-        let wait = next.saturating_sub(clock::now()).min(WAIT_MAX_NS);
+        let before = clock::now();
+        let wait = next.saturating_sub(before).min(WAIT_MAX_NS);
         let mut ready = std::mem::take(&mut self.ready);
         self.stage.poll.wait(&mut ready, wait)?;
         let woke = clock::now();
@@ -299,7 +309,9 @@ impl<'a, 's> Drive<'a, 's> {
         self.ready = ready;
         self.stage.now = clock::now();
         if self.window.is_some() {
-            self.turn.saturating_record((self.stage.now - woke).max(1));
+            // Woken later than it asked for, it did not read what came meanwhile.
+            let overslept = woke.saturating_sub(before + wait);
+            self.turn.saturating_record(overslept.max(self.stage.now - woke).max(1));
         }
         self.tell_second();
         Ok(())

@@ -8,6 +8,8 @@ use crate::stats;
 
 /// A single stall of the generator longer than this many times the permitted lag makes a run INVALID, however rare.
 const STALL_FACTOR: u32 = 20;
+/// In a closed loop nothing is due, so only a stall that shows in every latency counts.
+const CLOSED_STALL_NS: u64 = 200_000_000;
 /// A generator that used more of its CPU than this had no time to be punctual.
 const BUSY_MAX: f64 = 0.97;
 /// Blocks of samples for a slope of memory: neighbouring samples are nearly the same one.
@@ -16,12 +18,16 @@ const SLOPE_BLOCKS: usize = 20;
 /// Why the generator, and not the server, is to blame; empty if it is not.
 pub(super) fn generator_faults(settings: &Settings, generator: &Generator, measured_s: f64) -> Vec<String> {
     let mut faults = Vec::new();
-    if settings.closed_window.is_some() {
-        // Nothing was due at any time, so nothing can be late.
-        return faults;
-    }
     let limit = u64::try_from(settings.max_lag.as_nanos()).unwrap_or(u64::MAX);
     let ms = |nanos: u64| nanos as f64 / 1e6;
+    if settings.closed_window.is_some() {
+        let stall = limit.saturating_mul(u64::from(STALL_FACTOR)).max(CLOSED_STALL_NS);
+        if generator.turn.max_ns > stall {
+            let longest = ms(generator.turn.max_ns);
+            faults.push(format!("the generator stood still for {longest:.0} ms, {:.0} ms is permitted", ms(stall)));
+        }
+        return faults;
+    }
     if generator.lag.p99_ns > limit {
         let lag = ms(generator.lag.p99_ns);
         faults.push(format!("the generator was late: its lag's p99 is {lag:.1} ms, {:.1} ms is permitted", ms(limit)));
