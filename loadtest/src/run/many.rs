@@ -4,6 +4,7 @@
 //! output, and waits for a second line before it begins its load.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,13 +80,15 @@ pub(super) fn generate(
     drop(tell);
     // The window's moments as the workers keep them: they all begin within microseconds of each other.
     let mut moments: Vec<(Instant, Mark)> = Vec::new();
+    let (mut begun, mut interrupted) = (false, false);
     while workers.iter().any(|worker| worker.result.is_none()) {
         let next =
             moments.first().map_or(Duration::from_millis(100), |(at, _)| at.saturating_duration_since(Instant::now()));
         match words.recv_timeout(next.min(Duration::from_millis(100))) {
             Ok((process, Some(word))) => {
                 heard(&mut workers, process, word, progress);
-                if moments.is_empty() && workers.iter().all(|worker| worker.ready) {
+                if !begun && workers.iter().all(|worker| worker.ready) {
+                    begun = true;
                     moments = begin(settings, &mut workers)?;
                 }
             }
@@ -98,14 +101,14 @@ pub(super) fn generate(
         while moments.first().is_some_and(|(at, _)| *at <= Instant::now()) {
             let (_, mark) = moments.remove(0);
             sampler.mark(mark);
-            if mark == Mark::Until {
-                moments.push((Instant::now() + Duration::from_secs(3600), Mark::Until));
-            }
         }
-        if stop.is_set() {
+        // Once: a second one would end them without a result.
+        if stop.is_set() && !std::mem::replace(&mut interrupted, true) {
             for worker in &workers {
                 interrupt(&worker.child);
             }
+            // Their window ends now.
+            moments.iter_mut().for_each(|(at, _)| *at = Instant::now().min(*at));
         }
     }
     let results: Vec<RunResult> = workers.iter_mut().filter_map(|worker| worker.result.take()).collect();
@@ -123,6 +126,8 @@ fn start(settings: &Settings, process: u32, tell: &mpsc::Sender<(u32, Option<Wor
         .arg("worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        // A terminal's Ctrl-C is for this process, which passes it on.
+        .process_group(0)
         .spawn()
         .map_err(WorkerError::Start)?;
     let mut input = child.stdin.take().expect("it is piped");
