@@ -18,6 +18,8 @@ pub(super) struct Talk {
     agents_by_number: HashMap<u64, u32>,
     conversations: Vec<Conversation>,
     by_id: HashMap<u64, u32>,
+    /// Agents of conversations whose opening was not answered yet: a push may be quicker than that.
+    assigned_early: HashMap<u64, u32>,
     /// Of each conversation: each listener (the devices, then the agent), each sending side.
     streams: Vec<[Stream; 2]>,
     /// The highest seq each device of each conversation has heard.
@@ -71,6 +73,7 @@ impl Talk {
             agents_by_number: (0..agents).map(|index| (parties[index as usize].number, index)).collect(),
             conversations: vec![Conversation::default(); customers as usize],
             by_id: HashMap::with_capacity(customers as usize),
+            assigned_early: HashMap::new(),
             streams: vec![[Stream::default(); 2]; (customers * (devices + 1)) as usize],
             seen: vec![0; (customers * devices) as usize],
             content: String::new(),
@@ -115,6 +118,7 @@ impl Talk {
     pub(super) fn opened(&mut self, stage: &mut Stage<'_>, client: u32, opened: Opened) {
         let Some((index, _)) = self.seat(client) else { return };
         let agent = opened.agent.and_then(|number| self.agents_by_number.get(&number).copied());
+        let agent = agent.or(self.assigned_early.remove(&opened.conversation));
         let conversation = &mut self.conversations[index as usize];
         if conversation.id != 0 && conversation.id != opened.conversation {
             stage.fault(|| format!("conversation {} became {}", conversation.id, opened.conversation));
@@ -129,6 +133,8 @@ impl Talk {
         let client = self.agents_by_number.get(&agent).copied();
         if let Some(index) = self.by_id.get(&conversation) {
             self.conversations[*index as usize].agent = client;
+        } else if let Some(client) = client {
+            self.assigned_early.insert(conversation, client);
         }
     }
 
