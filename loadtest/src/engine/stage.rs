@@ -327,9 +327,13 @@ impl<'a> Stage<'a> {
         if ready.writable && !entry.unsent.is_empty() {
             self.send_rest(client);
         }
-        if ready.readable {
-            self.receive(scenario, client);
-        }
+        // An edge is told once: what is there is read to its end, which is a read that does not fill the buffer, or,
+        // of a peer that is gone, the end itself.
+        while ready.readable && self.receive(scenario, client, ready.ended) && self.is_same(client, ready.token) {}
+    }
+
+    fn is_same(&self, client: u32, token: u64) -> bool {
+        token_of(client, self.clients[client as usize].generation) == token
     }
 
     fn connected(&mut self, scenario: &mut dyn Scenario, client: u32) {
@@ -376,16 +380,27 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn receive(&mut self, scenario: &mut dyn Scenario, client: u32) {
-        let Some(socket) = &self.clients[client as usize].socket else { return };
+    /// Reads once; whether there may be more.
+    fn receive(&mut self, scenario: &mut dyn Scenario, client: u32, to_the_end: bool) -> bool {
+        let Some(socket) = &self.clients[client as usize].socket else { return false };
         let mut buffer = std::mem::take(&mut self.buffer);
-        match socket.receive(&mut buffer) {
-            Ok(0) => self.lost(scenario, client, "the server closed it"),
-            Ok(count) => self.received(scenario, client, &mut buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => self.lost(scenario, client, &error.to_string()),
-        }
+        let more = match socket.receive(&mut buffer) {
+            Ok(0) => {
+                self.lost(scenario, client, "the server closed it");
+                false
+            }
+            Ok(count) => {
+                self.received(scenario, client, &mut buffer[..count]);
+                to_the_end || count == buffer.len()
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => {
+                self.lost(scenario, client, &error.to_string());
+                false
+            }
+        };
         self.buffer = buffer;
+        more
     }
 
     fn received(&mut self, scenario: &mut dyn Scenario, client: u32, bytes: &mut [u8]) {
