@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::scenario::ScenarioKind;
-use crate::settings::{Arrivals, Mix, PingForm};
+use crate::settings::{Arrivals, Fan, Mix, PingForm};
 use crate::slo::Slo;
 use crate::target::cpus::CpuList;
 use crate::values::{Addrs, Span};
@@ -108,9 +108,12 @@ pub struct Options {
     /// Conversations at once of each agent [default: 10].
     #[arg(long, value_name = "N", help_heading = "Load")]
     pub capacity: Option<u32>,
-    /// Sockets of each party.
+    /// Sockets of each customer.
     #[arg(long, value_name = "N", help_heading = "Load")]
     pub devices: Option<u32>,
+    /// Whose sockets are many in `fanout` [default: devices].
+    #[arg(long, help_heading = "Load")]
+    pub fan: Option<Fan>,
     /// From hearing a customer to answering; length of a conversation in `queue`.
     #[arg(long, value_name = "DURATION", help_heading = "Load")]
     pub think: Option<Span>,
@@ -263,6 +266,7 @@ impl Options {
             agents: self.agents.or(file.agents),
             capacity: self.capacity.or(file.capacity),
             devices: self.devices.or(file.devices),
+            fan: self.fan.or(file.fan),
             think: self.think.or(file.think),
             mix: self.mix.or(file.mix),
             seed: self.seed.or(file.seed),

@@ -49,8 +49,10 @@ pub struct Settings {
     pub agents: u32,
     /// Conversations at once of each agent.
     pub capacity: u32,
-    /// Sockets of one party in `fanout`; devices of each party elsewhere.
+    /// Sockets of each customer, but for `fanout`.
     pub devices: u32,
+    /// Who hears in `fanout`.
+    pub fan: Fan,
     /// Between hearing a customer and answering, and the length of a `queue` conversation.
     pub think: Duration,
     /// What `mixed` does, by weight.
@@ -123,6 +125,16 @@ pub enum Arrivals {
     Poisson,
 }
 
+/// Whose sockets are many in `fanout`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Fan {
+    /// A customer's: an agent writes.
+    Devices,
+    /// An agent's: a customer writes.
+    Screens,
+}
+
 /// Which of a dialect's pings is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -189,9 +201,9 @@ impl Settings {
         self.phases.iter().map(|phase| phase.duration).sum()
     }
 
-    /// Sockets of all processes: customers', and each agent's on each of its devices.
+    /// Sockets of all processes: customers', and each agent's.
     pub fn sockets(&self) -> u64 {
-        u64::from(self.connections) + u64::from(self.agents) * u64::from(self.devices)
+        u64::from(self.connections) + u64::from(self.agents)
     }
 }
 
@@ -230,6 +242,7 @@ pub mod tests {
             agents: 10,
             capacity: 10,
             devices: 1,
+            fan: Fan::Devices,
             think: Duration::ZERO,
             mix: Mix::default(),
             seed: 1,

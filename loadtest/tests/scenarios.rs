@@ -60,6 +60,14 @@ fn fanout_reaches_all_devices() {
     assert_eq!(done.count("push"), 30 * done.count("answer"));
 }
 
+#[test]
+fn fanout_reaches_all_screens() {
+    let done = kept(&["fanout", "--fan", "screens", "--connections", "30", "--rate", "20"]);
+    assert_delivered(&done, 30);
+    assert_eq!((done.count("first"), done.count("last")), (done.count("answer"), done.count("answer")));
+    assert_eq!(done.count("push"), 30 * done.count("answer"));
+}
+
 /// Two agents of three take 6 customers at once, who stay for half a second: 12 a second; 30 come.
 #[test]
 fn queue_keeps_the_line_and_the_capacity() {

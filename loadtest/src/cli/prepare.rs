@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use super::{Problem, room};
 use crate::scenario::ScenarioKind;
 use crate::script::{Options, PhaseEntry, nearest, scenario_names};
-use crate::settings::{Arrivals, Phase, PingForm, Secret, Settings, Target};
+use crate::settings::{Arrivals, Fan, Phase, PingForm, Secret, Settings, Target};
 use crate::target::find::listener_of;
 use crate::target::resolve::resolve;
 use crate::target::spawn::{SpawnOptions, Spawned, read_key};
@@ -95,7 +95,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
     let dialect = options.dialect.unwrap_or(Dialect::Kefu);
     let connections = options.connections.unwrap_or(if scenario.needs_desk() { 200 } else { 1000 });
     let capacity = options.capacity.unwrap_or(10);
-    let devices = options.devices.unwrap_or(if scenario == ScenarioKind::Fanout { connections.max(1) } else { 1 });
+    let devices = options.devices.unwrap_or(1);
     let ramp = Duration::from_secs(u64::from(connections.div_ceil(RAMP_PER_S).max(1)));
     let target = target(options)?;
     let key = key(options, dialect)?;
@@ -116,6 +116,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         agents: options.agents.unwrap_or_else(|| default_agents(scenario, connections / devices.max(1), capacity)),
         capacity,
         devices,
+        fan: options.fan.unwrap_or(Fan::Devices),
         think: span(options.think, Duration::from_millis(500)),
         mix: options.mix.unwrap_or_default(),
         seed: options.seed.unwrap_or(1),

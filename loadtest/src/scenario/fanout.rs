@@ -1,4 +1,5 @@
-//! One message to all devices of a party: the first delivery, the last, and each.
+//! One message to all sockets of a party, a customer's devices or an agent's screens: the first delivery, the last,
+//! and each.
 
 use std::collections::VecDeque;
 
@@ -7,14 +8,15 @@ use super::talk::Talk;
 use super::{Built, Scenario, cast};
 use crate::engine::{Asked, Client, Ground, Stage};
 use crate::measure::{Metric, Nanos};
-use crate::settings::Settings;
+use crate::settings::{Fan, Settings};
 use crate::target::token::{TokenError, Tokens};
 use crate::wire::{Heard, Opened, Side, Stamp};
 
-/// Client 0 writes, all others hear: an agent and one customer's many devices, or the clients of a bare WebSocket
-/// that gives every text to all others.
+/// One client writes, all others hear: an agent and one customer's many devices, a customer and one agent's many
+/// screens, or the clients of a bare WebSocket that gives every text to all others.
 struct Fanout {
     talk: Option<Talk>,
+    by: Side,
     /// Without conversations: what each listener heard, and what was sent.
     streams: Vec<Stream>,
     sent: u32,
@@ -33,9 +35,18 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
     let (first, listeners) = cast::share(settings, settings.connections);
     let (ground, talk) = if settings.dialect.wire().has_desk() {
         // One agent and one customer a process.
-        let devices = settings.connections / settings.processes;
-        let one_each = Settings { devices, agents: settings.processes, ..settings.clone() };
-        let (ground, talk) = Talk::build(&one_each, tokens)?;
+        let each = settings.connections / settings.processes;
+        let (devices, screens) = match settings.fan {
+            Fan::Devices => (each, 1),
+            Fan::Screens => (1, each),
+        };
+        let one_each = Settings {
+            devices,
+            agents: settings.processes,
+            connections: devices * settings.processes,
+            ..settings.clone()
+        };
+        let (ground, talk) = Talk::with_screens(&one_each, tokens, screens)?;
         (ground, Some(talk))
     } else {
         let mut ground = Ground { parties: Vec::new(), clients: Vec::new() };
@@ -47,7 +58,11 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
     };
     let listeners = ground.clients.len() as u32 - 1;
     let streams = if talk.is_some() { Vec::new() } else { vec![Stream::default(); listeners as usize + 1] };
-    Ok((ground, Box::new(Fanout { talk, streams, sent: 0, listeners, flights: VecDeque::new() })))
+    let by = match settings.fan {
+        Fan::Devices => Side::Agent,
+        Fan::Screens => Side::Customer,
+    };
+    Ok((ground, Box::new(Fanout { talk, by, streams, sent: 0, listeners, flights: VecDeque::new() })))
 }
 
 impl Fanout {
@@ -55,7 +70,7 @@ impl Fanout {
         let size = stage.settings.payload_bytes as usize;
         match &mut self.talk {
             Some(talk) => {
-                if !talk.say(stage, 0, Side::Agent, size, intended) {
+                if !talk.say(stage, 0, self.by, size, intended) {
                     return;
                 }
             }

@@ -11,16 +11,18 @@ use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
 use crate::wire::{Heard, Opened, Side, Stamp};
 
-/// All conversations of this process. Clients are the agents first, then each customer's devices.
+/// All conversations of this process. Clients are each agent's screens first, then each customer's devices; a side
+/// writes from its first.
 pub(super) struct Talk {
     agents: u32,
+    screens: u32,
     devices: u32,
     agents_by_number: HashMap<u64, u32>,
     conversations: Vec<Conversation>,
     by_id: HashMap<u64, u32>,
     /// Agents of conversations whose opening was not answered yet: a push may be quicker than that.
     assigned_early: HashMap<u64, u32>,
-    /// Of each conversation: each listener (the devices, then the agent), each sending side.
+    /// Of each conversation: each listener (the devices, then the agent's screens), each sending side.
     streams: Vec<[Stream; 2]>,
     /// The highest seq each device of each conversation has heard.
     seen: Vec<u64>,
@@ -31,7 +33,7 @@ pub(super) struct Talk {
 #[derive(Clone, Copy, Debug, Default)]
 struct Conversation {
     id: u64,
-    /// The agent's client.
+    /// Index of its agent.
     agent: Option<u32>,
     sent: [u32; 2],
     acknowledged: [u32; 2],
@@ -51,15 +53,24 @@ pub(super) struct Word {
 impl Talk {
     /// Agents and customers as the settings have them, and nothing said.
     pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<(Ground, Self), TokenError> {
+        Self::with_screens(settings, tokens, 1)
+    }
+
+    /// The same with so many sockets of each agent.
+    pub(super) fn with_screens(
+        settings: &Settings,
+        tokens: &Tokens,
+        screens: u32,
+    ) -> Result<(Ground, Self), TokenError> {
         let devices = settings.devices.max(1);
         let (first_agent, agents) = cast::share(settings, settings.agents.max(settings.processes));
         let (first_customer, customers) =
             cast::share(settings, (settings.connections / devices).max(settings.processes));
         let mut parties = Vec::with_capacity((agents + customers) as usize);
-        let mut clients = Vec::with_capacity((agents + customers * devices) as usize);
+        let mut clients = Vec::with_capacity((agents * screens + customers * devices) as usize);
         for index in 0..agents {
             parties.push(cast::agent(settings, tokens, first_agent + index)?);
-            clients.push(Client::of(index));
+            clients.extend((0..screens).map(|_| Client::of(index)));
         }
         for index in 0..customers {
             parties.push(cast::user(settings, tokens, first_customer + index)?);
@@ -69,12 +80,13 @@ impl Talk {
         }
         let talk = Self {
             agents,
+            screens,
             devices,
             agents_by_number: (0..agents).map(|index| (parties[index as usize].number, index)).collect(),
             conversations: vec![Conversation::default(); customers as usize],
             by_id: HashMap::with_capacity(customers as usize),
             assigned_early: HashMap::new(),
-            streams: vec![[Stream::default(); 2]; (customers * (devices + 1)) as usize],
+            streams: vec![[Stream::default(); 2]; (customers * (devices + screens)) as usize],
             seen: vec![0; (customers * devices) as usize],
             content: String::new(),
             turn: 0,
@@ -89,17 +101,17 @@ impl Talk {
 
     /// Clients below this one are agents.
     pub(super) fn agents(&self) -> u32 {
-        self.agents
+        self.agents * self.screens
     }
 
     /// The client of a conversation's device.
     pub(super) fn customer(&self, conversation: u32, device: u32) -> u32 {
-        self.agents + conversation * self.devices + device
+        self.agents() + conversation * self.devices + device
     }
 
     /// The conversation and device of a customer's client.
     pub(super) fn seat(&self, client: u32) -> Option<(u32, u32)> {
-        let index = client.checked_sub(self.agents)?;
+        let index = client.checked_sub(self.agents())?;
         Some((index / self.devices, index % self.devices))
     }
 
@@ -130,11 +142,11 @@ impl Talk {
 
     /// A conversation has another agent.
     fn assigned(&mut self, conversation: u64, agent: u64) {
-        let client = self.agents_by_number.get(&agent).copied();
+        let agent = self.agents_by_number.get(&agent).copied();
         if let Some(index) = self.by_id.get(&conversation) {
-            self.conversations[*index as usize].agent = client;
-        } else if let Some(client) = client {
-            self.assigned_early.insert(conversation, client);
+            self.conversations[*index as usize].agent = agent;
+        } else if let Some(agent) = agent {
+            self.assigned_early.insert(conversation, agent);
         }
     }
 
@@ -142,8 +154,8 @@ impl Talk {
     pub(super) fn say(&mut self, stage: &mut Stage<'_>, index: u32, by: Side, size: usize, intended: Nanos) -> bool {
         let conversation = &mut self.conversations[index as usize];
         let client = match by {
-            Side::Customer => Some(self.agents + index * self.devices),
-            Side::Agent => conversation.agent,
+            Side::Customer => Some(self.agents * self.screens + index * self.devices),
+            Side::Agent => conversation.agent.map(|agent| agent * self.screens),
         };
         let Some(client) = client.filter(|client| stage.clients[*client as usize].is_ready()) else {
             stage.count("skipped");
@@ -281,8 +293,8 @@ impl Talk {
     }
 
     fn stream(&mut self, index: u32, client: u32) -> &mut [Stream; 2] {
-        let listener = self.seat(client).map_or(self.devices, |(_, device)| device);
-        &mut self.streams[(index * (self.devices + 1) + listener) as usize]
+        let listener = self.seat(client).map_or(self.devices + client % self.screens, |(_, device)| device);
+        &mut self.streams[(index * (self.devices + self.screens) + listener) as usize]
     }
 
     /// Whether everything that is due has come.
@@ -301,17 +313,19 @@ impl Talk {
     pub(super) fn deliveries(&self, stage: &Stage<'_>, wanted: impl Fn(u32) -> bool) -> (u64, u64) {
         let (mut due, mut missing) = (0, 0);
         for (index, conversation) in (0u32..).zip(&self.conversations) {
-            for listener in 0..=self.devices {
-                let client =
-                    if listener < self.devices { Some(self.customer(index, listener)) } else { conversation.agent };
+            for listener in 0..self.devices + self.screens {
+                let client = match listener.checked_sub(self.devices) {
+                    None => Some(self.customer(index, listener)),
+                    Some(screen) => conversation.agent.map(|agent| agent * self.screens + screen),
+                };
                 let Some(client) = client.filter(|client| wanted(*client)) else { continue };
                 let entry = &stage.clients[client as usize];
                 if !entry.is_ready() || entry.stalled {
                     continue;
                 }
-                let heard = &self.streams[(index * (self.devices + 1) + listener) as usize];
+                let heard = &self.streams[(index * (self.devices + self.screens) + listener) as usize];
                 for by in [Side::Customer, Side::Agent] {
-                    // Nobody is told what the same connection wrote; customers write from their first device.
+                    // Nobody is told what the same connection wrote, and a side writes from its first.
                     let own = if by == Side::Customer { listener == 0 } else { listener == self.devices };
                     if !own {
                         let acknowledged = u64::from(conversation.acknowledged[by as usize]);
