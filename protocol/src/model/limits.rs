@@ -115,8 +115,9 @@ pub const STORE_GROUP_WRITES: usize = 128;
 pub const STORE_READ_GROUP_OPS: usize = 32;
 /// Threads that read: reads mostly hit memory, and a cold one must not hold up all others.
 pub const STORE_READER_THREADS: usize = 2;
-/// How far the embedded engine's own workers stand back (nice(2), Linux: per thread): a tenth of a busy CPU is theirs.
-pub const STORE_WORKERS_NICE: i32 = 10;
+/// How far the embedded engine's own workers stand back (nice(2), Linux: per thread): beside one busy thread a
+/// quarter of a CPU is still theirs, so that flushing keeps up.
+pub const STORE_WORKERS_NICE: i32 = 5;
 /// The embedded engine's block cache.
 pub const STORE_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// All journals of the embedded engine: bounds what a restart after a kill replays.
