@@ -330,3 +330,7 @@ impl<'a, 's> Drive<'a, 's> {
         self.watch.second(&self.stage, &self.lag, elapsed, series);
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

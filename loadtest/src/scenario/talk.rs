@@ -346,3 +346,7 @@ fn about(index: u32, by: Side) -> u32 {
 fn of_about(about: u32) -> (u32, Side) {
     (about >> 1, if about & 1 == 1 { Side::Agent } else { Side::Customer })
 }
+
+#[cfg(test)]
+#[path = "talk_tests.rs"]
+mod tests;
