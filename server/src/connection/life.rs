@@ -67,7 +67,7 @@ impl Shard {
                 Next::Stay
             }
             // It reads on: what is said is sent before we end our half too.
-            Kind::Http(_) if connection.outbox.len() > 0 => {
+            Kind::Http(_) if !connection.outbox.is_empty() => {
                 if connection.life == Life::Open {
                     self.end_here(id);
                 }

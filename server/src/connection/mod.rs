@@ -18,7 +18,7 @@ use switchboard_domain::ConnectionId;
 use switchboard_protocol::model::Refusal;
 
 pub(crate) use http::Http;
-pub(crate) use outbox::{Outbox, Spares};
+pub use outbox::{Outbox, Spares};
 
 use crate::runtime::{Interest, Socket};
 use crate::shard::{Connection, Kind, Shard, token_of, wrapping_ms};

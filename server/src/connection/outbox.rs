@@ -14,7 +14,7 @@ use crate::runtime::Socket;
 
 /// The outbox of a connection.
 #[derive(Debug, Default)]
-pub(crate) enum Outbox {
+pub enum Outbox {
     /// Nothing is to be said.
     #[default]
     Empty,
@@ -28,10 +28,11 @@ pub(crate) enum Outbox {
 // Boxed, because they go into outboxes as they are.
 #[allow(clippy::vec_box)]
 #[derive(Debug, Default)]
-pub(crate) struct Spares(Vec<Box<Pending>>);
+pub struct Spares(Vec<Box<Pending>>);
 
+/// A list of what is to be said.
 #[derive(Debug, Default)]
-pub(crate) struct Pending {
+pub struct Pending {
     segments: VecDeque<Segment>,
     /// Bytes of the first segment that are sent.
     sent: usize,
@@ -58,7 +59,7 @@ impl Segment {
 
 impl Outbox {
     /// Gives an empty outbox memory to write to.
-    pub(crate) fn lend(&mut self, spares: &mut Spares) {
+    pub fn lend(&mut self, spares: &mut Spares) {
         if matches!(self, Self::Empty)
             && let Some(spare) = spares.0.pop()
         {
@@ -67,7 +68,7 @@ impl Outbox {
     }
 
     /// Lets `write` append to what is to be said.
-    pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    pub fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let pending = self.pending();
         // Sent bytes go with their whole segment: a peer that never takes quite all must not make one grow.
         if !matches!(pending.segments.back(), Some(Segment::Own(last)) if last.len() < OUTBOX_SEGMENT_MAX_BYTES) {
@@ -81,7 +82,7 @@ impl Outbox {
     }
 
     /// Appends bytes that others are told too.
-    pub(crate) fn share(&mut self, bytes: Arc<Vec<u8>>) {
+    pub fn share(&mut self, bytes: Arc<Vec<u8>>) {
         if matches!(self, Self::Empty) {
             *self = Self::Told(bytes);
         } else {
@@ -92,7 +93,7 @@ impl Outbox {
     }
 
     /// Bytes that wait.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         match self {
             Self::Empty => 0,
             Self::Told(bytes) => bytes.len(),
@@ -100,8 +101,13 @@ impl Outbox {
         }
     }
 
+    /// Whether no bytes wait.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Sends as much as the socket takes, in one gathered send; WouldBlock if it took less than all.
-    pub(crate) fn send(&mut self, socket: &Socket, spares: &mut Spares) -> io::Result<()> {
+    pub fn send(&mut self, socket: &Socket, spares: &mut Spares) -> io::Result<()> {
         match self {
             Self::Empty => return Ok(()),
             Self::Told(bytes) => {

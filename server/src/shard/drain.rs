@@ -56,7 +56,7 @@ impl Shard {
         }
         match &connection.kind {
             Kind::Http(http) if http.is_busy() => {}
-            Kind::Http(_) if connection.outbox.len() == 0 => self.lose(id),
+            Kind::Http(_) if connection.outbox.is_empty() => self.lose(id),
             Kind::Http(_) => self.end_here(id),
             Kind::Dialect(_) | Kind::Echo if connection.in_flight > 0 => {
                 connection.leaving = true;
