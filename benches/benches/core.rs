@@ -131,12 +131,17 @@ impl World {
 
     /// The sender was answered, the agent and nobody else was told.
     fn check(&self) {
+        self.check_told(1);
+    }
+
+    /// The sender was answered, and so many devices were told.
+    fn check_told(&self, devices: usize) {
         let [Effect::Answer { result: Ok(Answer::Sent(sent)), .. }, Effect::Tell { to, event }] = &self.effects[..]
         else {
             panic!("not what a message leads to: {:?}", self.effects)
         };
         let Event::Message { message, .. } = &**event else { panic!("not a message: {event:?}") };
-        assert_eq!((to.len(), message.id, &*message.body.content), (1, sent.message, CONTENT));
+        assert_eq!((to.len(), message.id, &*message.body.content), (devices, sent.message, CONTENT));
     }
 }
 
@@ -180,9 +185,30 @@ fn message(c: &mut Criterion) {
     group.finish();
 }
 
+/// A message to an agent with many devices: the whole of it, most of which is who must hear.
+fn listeners(c: &mut Criterion) {
+    const DEVICES: usize = 1_000;
+    let mut world = World::with_conversations(1);
+    let party = Party::Agent(agent(1));
+    for slot in 1..DEVICES as u64 {
+        let arrived = Input::Arrived { connection: connection(1_000_000 + slot), party: party.clone(), claims: None };
+        world.core.handle(NOW, arrived, &mut world.effects);
+    }
+    let mut group = c.benchmark_group("core/listeners");
+    group.throughput(Throughput::Elements(DEVICES as u64));
+    group.bench_function(format!("a message, {DEVICES} devices hear"), |b| {
+        b.iter(|| {
+            world.send(None);
+            world.store();
+        });
+    });
+    world.check_told(DEVICES);
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = switchboard_benches::quick();
-    targets = message
+    targets = message, listeners
 }
 criterion_main!(benches);

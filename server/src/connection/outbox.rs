@@ -282,7 +282,7 @@ mod tests {
         let large = Arc::new(vec![7; 4_000_000]);
         outbox.share(large.clone());
         assert_eq!(outbox.send(&socket, &mut spares).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        assert!(outbox.len() > 0 && outbox.len() < large.len());
+        assert!(!outbox.is_empty() && outbox.len() < large.len());
         outbox.write(|out| out.push(b'!'));
         let mut got = vec![0; 5 + large.len() + 1];
         std::thread::scope(|scope| {
