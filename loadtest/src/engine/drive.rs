@@ -110,7 +110,7 @@ impl<'a, 's> Drive<'a, 's> {
         }
         self.load()?;
         self.drain()?;
-        if self.scenario.shows_memory()
+        if self.scenario.shows_memory(self.stage.clients.len())
             && let Some(rss) = self.watch.server_rss()
         {
             self.stage.figures.insert("server_rss_at_end_bytes".to_owned(), rss as f64);
@@ -133,7 +133,7 @@ impl<'a, 's> Drive<'a, 's> {
     /// server's memory can be seen: two points make a slope.
     fn ramp(&mut self) -> Result<(), Stop> {
         let order = self.scenario.ramp(&self.stage);
-        let first = if self.scenario.shows_memory() { order.len() / 9 } else { 0 };
+        let first = if self.scenario.shows_memory(self.stage.clients.len()) { order.len() / 9 } else { 0 };
         let empty = self.watch.server_rss();
         self.ramp_step(&order[..first])?;
         let low = if first > 0 { self.settled_rss()? } else { None };
@@ -150,7 +150,7 @@ impl<'a, 's> Drive<'a, 's> {
     }
 
     fn settled_rss(&mut self) -> Result<Option<u64>, Stop> {
-        if !self.scenario.shows_memory() || self.watch.server_rss().is_none() {
+        if !self.scenario.shows_memory(self.stage.clients.len()) || self.watch.server_rss().is_none() {
             return Ok(None);
         }
         let until = self.stage.now + SETTLE_NS;

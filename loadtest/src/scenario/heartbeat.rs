@@ -25,8 +25,8 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
 }
 
 impl Scenario for Heartbeat {
-    fn shows_memory(&self) -> bool {
-        true
+    fn shows_memory(&self, clients: usize) -> bool {
+        clients >= super::MEMORY_MIN_CLIENTS
     }
 
     fn begin(&mut self, stage: &mut Stage<'_>) {

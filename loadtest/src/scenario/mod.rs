@@ -23,6 +23,9 @@ use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
 use crate::wire::{Heard, Opened};
 
+/// With fewer clients the slope of memory is the allocator's.
+const MEMORY_MIN_CLIENTS: usize = 900;
+
 /// Who takes part, and the scenario that tells them what to do.
 pub type Built = (Ground, Box<dyn Scenario>);
 
@@ -39,7 +42,7 @@ pub trait Scenario {
     }
 
     /// Whether the ramp pauses to read the server's memory.
-    fn shows_memory(&self) -> bool {
+    fn shows_memory(&self, _clients: usize) -> bool {
         false
     }
 

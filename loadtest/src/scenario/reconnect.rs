@@ -42,8 +42,8 @@ impl Reconnect {
 }
 
 impl Scenario for Reconnect {
-    fn shows_memory(&self) -> bool {
-        true
+    fn shows_memory(&self, clients: usize) -> bool {
+        clients >= super::MEMORY_MIN_CLIENTS
     }
 
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
