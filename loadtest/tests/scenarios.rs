@@ -34,6 +34,13 @@ fn heartbeat_each_ping_is_answered() {
     // 1.8 s of a Poisson process; its deviation is 19.
     assert!((260..460).contains(&done.result.accounts.sent), "{}", done.told());
     assert_eq!(done.counter("logins"), 40);
+}
+
+/// Of a crowd the memory of a socket is told; of a few it would be the allocator's mood.
+#[test]
+fn heartbeat_tells_what_a_socket_takes() {
+    let done = kept(&["heartbeat", "--connections", "1000", "--rate", "100"]);
+    assert_eq!(done.counter("logins"), 1000);
     assert!(done.result.figures.contains_key("socket_slope_bytes"), "{}", done.told());
 }
 
