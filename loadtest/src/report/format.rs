@@ -60,20 +60,10 @@ pub fn change(ratio: f64) -> String {
     if ratio < 2.0 { format!("{:+.1} %", (ratio - 1.0) * 100.0) } else { format!("{} times", digits(ratio)) }
 }
 
-/// A moment of Unix time as `2026-11-21 15:30:00 UTC` (days to a date after Howard Hinnant's `civil_from_days`).
+/// A moment of Unix time as `2026-11-21 15:30:00 UTC`.
 pub fn moment(unix_ms: u64) -> String {
-    let seconds = unix_ms / 1_000;
-    let (days, second_of_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    let moment = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    moment.unwrap_or(jiff::Timestamp::MAX).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::stream::{Stream, Take};
+use super::stream::Stream;
 use super::talk::Talk;
 use super::{Built, Scenario, cast};
 use crate::engine::{Asked, Client, Ground, Stage};
@@ -106,19 +106,8 @@ impl Fanout {
 
     fn overheard(&mut self, stage: &mut Stage<'_>, client: u32, content: &str) -> Option<Stamp> {
         let stamp = Stamp::read(content)?;
-        match self.streams[client as usize].take(stamp.number) {
-            Take::New => stage.accounts.pushed += 1,
-            Take::Late => {
-                stage.accounts.pushed += 1;
-                stage.accounts.out_of_order += 1;
-            }
-            Take::Twice => {
-                stage.accounts.doubled += 1;
-                return None;
-            }
-        }
-        stage.record(Metric::Push, stamp.intended);
-        Some(stamp)
+        let take = self.streams[client as usize].take(stamp.number);
+        take.account(stage, stamp.intended).then_some(stamp)
     }
 }
 

@@ -1,5 +1,8 @@
 //! What one listener heard of one sender: every message once, in order, none missing.
 
+use crate::engine::Stage;
+use crate::measure::{Metric, Nanos};
+
 /// Messages are numbered 1, 2, 3 …; the last 128 are remembered one by one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stream {
@@ -47,6 +50,27 @@ impl Stream {
     /// Different messages heard.
     pub(super) fn distinct(&self) -> u32 {
         self.distinct
+    }
+}
+
+impl Take {
+    /// Counts a push and what it says of its sender's order, and records how long it took if it is a new one, which is
+    /// the answer.
+    pub(super) fn account(self, stage: &mut Stage<'_>, intended: Nanos) -> bool {
+        let accounts = &mut stage.accounts;
+        match self {
+            Self::Twice => accounts.doubled += 1,
+            Self::New => accounts.pushed += 1,
+            Self::Late => {
+                accounts.pushed += 1;
+                accounts.out_of_order += 1;
+            }
+        }
+        let new = self != Self::Twice;
+        if new {
+            stage.record(Metric::Push, intended);
+        }
+        new
     }
 }
 

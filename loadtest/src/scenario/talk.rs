@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::cast;
 use super::stream::{Stream, Take};
 use crate::engine::{Ask, Asked, Client, Ground, Stage};
-use crate::measure::{Metric, Nanos};
+use crate::measure::Nanos;
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
 use crate::wire::{Heard, Opened, Side, Stamp};
@@ -219,19 +219,8 @@ impl Talk {
             stage.fault(|| format!("a message that nobody here wrote in conversation {id}"));
             return None;
         };
-        match self.stream(index, client)[by as usize].take(stamp.number) {
-            Take::New => stage.accounts.pushed += 1,
-            Take::Late => {
-                stage.accounts.pushed += 1;
-                stage.accounts.out_of_order += 1;
-            }
-            Take::Twice => {
-                stage.accounts.doubled += 1;
-                return None;
-            }
-        }
-        stage.record(Metric::Push, stamp.intended);
-        Some(Word { conversation: index, by, stamp })
+        let take = self.stream(index, client)[by as usize].take(stamp.number);
+        take.account(stage, stamp.intended).then_some(Word { conversation: index, by, stamp })
     }
 
     /// A message was fetched by a sync. What was pushed before is in it again, and that is no fault.
