@@ -114,6 +114,9 @@ pub struct Options {
     /// Whose sockets are many in `fanout` [default: devices].
     #[arg(long, help_heading = "Load")]
     pub fan: Option<Fan>,
+    /// How many of a hundred customers stop reading half-way in `slow`; 0 is the control: the same load, nobody stops [default: 1].
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Load")]
+    pub stalled: Option<u8>,
     /// From hearing a customer to answering; length of a conversation in `queue`.
     #[arg(long, value_name = "DURATION", help_heading = "Load")]
     pub think: Option<Span>,
@@ -267,6 +270,7 @@ impl Options {
             capacity: self.capacity.or(file.capacity),
             devices: self.devices.or(file.devices),
             fan: self.fan.or(file.fan),
+            stalled: self.stalled.or(file.stalled),
             think: self.think.or(file.think),
             mix: self.mix.or(file.mix),
             seed: self.seed.or(file.seed),

@@ -53,6 +53,8 @@ pub struct Settings {
     pub devices: u32,
     /// Who hears in `fanout`.
     pub fan: Fan,
+    /// How many of a hundred customers stall in `slow`.
+    pub stalled_percent: u8,
     /// Between hearing a customer and answering, and the length of a `queue` conversation.
     pub think: Duration,
     /// What `mixed` does, by weight.
@@ -243,6 +245,7 @@ pub mod tests {
             capacity: 10,
             devices: 1,
             fan: Fan::Devices,
+            stalled_percent: 1,
             think: Duration::ZERO,
             mix: Mix::default(),
             seed: 1,

@@ -117,6 +117,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         capacity,
         devices,
         fan: options.fan.unwrap_or(Fan::Devices),
+        stalled_percent: options.stalled.unwrap_or(1),
         think: span(options.think, Duration::from_millis(500)),
         mix: options.mix.unwrap_or_default(),
         seed: options.seed.unwrap_or(1),

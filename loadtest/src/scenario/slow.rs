@@ -1,4 +1,6 @@
-//! 1 % of the readers stall half-way: the others' latency, and the server's memory.
+//! A few of the readers (`--stalled`) stall half-way: the others' latency, and the server's memory.
+//!
+//! The load is the same in both halves, or the ratio would be the load's.
 
 use hdrhistogram::Histogram;
 
@@ -10,28 +12,30 @@ use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
 use crate::wire::{Heard, Opened, Side};
 
-/// Agents write to the customers in turn. From the middle of the window on, every hundredth customer does not read,
-/// and each fourth message goes to one of these and is large, so that its way fills up.
+/// Agents write to the customers in turn; each fourth message goes to one of a few of them and is large. From the middle
+/// of the window on these few do not read, so that their ways fill up; in the control they read on.
 struct Slow {
     talk: Talk,
     half: Nanos,
-    stalled: Vec<u32>,
+    few: Vec<u32>,
+    /// Every how many customers one of the few is.
+    one_in: u32,
     turn: u32,
     /// Pushes to those that read, before and after the half.
     pushes: [Histogram<u64>; 2],
 }
 
-const ONE_IN: u32 = 100;
 const LARGE_BYTES: usize = 8 * 1024;
 
 pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, TokenError> {
     let (mut ground, talk) = Talk::build(settings, tokens)?;
-    let stalled: Vec<u32> = (0..talk.len()).step_by(ONE_IN as usize).collect();
-    for conversation in &stalled {
+    let one_in = 100 / u32::from(settings.stalled_percent.max(1));
+    let few: Vec<u32> = (0..talk.len()).step_by(one_in as usize).collect();
+    for conversation in &few {
         ground.clients[talk.customer(*conversation, 0) as usize].narrow = true;
     }
     let pushes = [histogram(), histogram()];
-    Ok((ground, Box::new(Slow { talk, half: Nanos::MAX, stalled, turn: 0, pushes })))
+    Ok((ground, Box::new(Slow { talk, half: Nanos::MAX, few, one_in, turn: 0, pushes })))
 }
 
 impl Scenario for Slow {
@@ -48,8 +52,8 @@ impl Scenario for Slow {
 
     fn act(&mut self, stage: &mut Stage<'_>, intended: Nanos) {
         self.turn = self.turn.wrapping_add(1);
-        if intended >= self.half && self.turn.is_multiple_of(4) {
-            let conversation = self.stalled[(self.turn / 4) as usize % self.stalled.len()];
+        if self.turn.is_multiple_of(4) {
+            let conversation = self.few[(self.turn / 4) as usize % self.few.len()];
             self.talk.say(stage, conversation, Side::Agent, LARGE_BYTES, intended);
             return;
         }
@@ -58,7 +62,10 @@ impl Scenario for Slow {
     }
 
     fn cue(&mut self, stage: &mut Stage<'_>, _about: u32, _intended: Nanos) {
-        for conversation in &self.stalled {
+        if stage.settings.stalled_percent == 0 {
+            return;
+        }
+        for conversation in &self.few {
             stage.stall(self.talk.customer(*conversation, 0), true);
             stage.count("stalled");
         }
@@ -69,7 +76,7 @@ impl Scenario for Slow {
     }
 
     fn may_lose(&self, client: u32) -> bool {
-        self.talk.seat(client).is_some_and(|(conversation, _)| conversation.is_multiple_of(ONE_IN))
+        self.talk.seat(client).is_some_and(|(conversation, _)| conversation.is_multiple_of(self.one_in))
     }
 
     fn lost(&mut self, stage: &mut Stage<'_>, client: u32) {
@@ -97,11 +104,14 @@ impl Scenario for Slow {
 
     fn finish(&mut self, stage: &mut Stage<'_>) {
         self.talk.finish(stage);
-        let [before, after] = self.pushes.each_ref().map(|pushes| pushes.value_at_quantile(0.99) as f64 / 1000.0);
-        stage.figures.insert("push_p99_before_us".to_owned(), before);
-        stage.figures.insert("push_p99_stalled_us".to_owned(), after);
-        if before > 0.0 {
-            stage.figures.insert("push_p99_ratio".to_owned(), after / before);
+        for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+            let [before, after] =
+                self.pushes.each_ref().map(|pushes| pushes.value_at_quantile(quantile) as f64 / 1000.0);
+            stage.figures.insert(format!("push_{name}_before_us"), before);
+            stage.figures.insert(format!("push_{name}_stalled_us"), after);
+            if before > 0.0 {
+                stage.figures.insert(format!("push_{name}_ratio"), after / before);
+            }
         }
     }
 }
