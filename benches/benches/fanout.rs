@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use switchboard::measured::Outbox;
+use switchboard::measured::{Outbox, Spares};
 use switchboard_protocol::dialect::{DialectKind, Settings, dialect};
 use switchboard_protocol::frame::{Opcode, OpenFrame};
 use switchboard_protocol::model::{
@@ -63,19 +63,20 @@ fn fanout(c: &mut Criterion) {
         });
 
         // Each outbox is emptied again, as sending does: a shared frame is counted up and down.
+        let mut spares = Spares::default();
         let mut outboxes: Vec<Outbox> = (0..LISTENERS).map(|_| Outbox::default()).collect();
         group.throughput(Throughput::Elements(LISTENERS as u64));
         group.bench_function(format!("{name}: once, for {LISTENERS} listeners"), |b| {
             b.iter(|| {
                 let frame = encode(kind, black_box(&event));
-                outboxes.iter_mut().for_each(|outbox| outbox.share(frame.clone()));
+                outboxes.iter_mut().for_each(|outbox| outbox.share(frame.clone(), &mut spares));
                 assert_eq!(outboxes.iter().map(Outbox::len).sum::<usize>(), LISTENERS * frame.len());
                 outboxes.iter_mut().for_each(|outbox| *outbox = Outbox::default());
             });
         });
         group.bench_function(format!("{name}: for each of {LISTENERS} by itself"), |b| {
             b.iter(|| {
-                outboxes.iter_mut().for_each(|outbox| outbox.share(encode(kind, black_box(&event))));
+                outboxes.iter_mut().for_each(|outbox| outbox.share(encode(kind, black_box(&event)), &mut spares));
                 outboxes.iter_mut().for_each(|outbox| *outbox = Outbox::default());
             });
         });

@@ -84,7 +84,7 @@ fn outbox(c: &mut Criterion) {
         outbox.send(socket, spares).expect("there is room");
     });
     measure("an event: shared, sent", BYTES, &mut |socket, spares| {
-        outbox.share(shared.clone());
+        outbox.share(shared.clone(), spares);
         outbox.send(socket, spares).expect("there is room");
     });
 
@@ -93,12 +93,12 @@ fn outbox(c: &mut Criterion) {
         assert_eq!(socket.send_vectored(&slices).expect("there is room"), GATHERED * BYTES);
     });
     measure("10 events: shared, gathered, sent", GATHERED * BYTES, &mut |socket, spares| {
-        (0..GATHERED).for_each(|_| outbox.share(shared.clone()));
+        (0..GATHERED).for_each(|_| outbox.share(shared.clone(), spares));
         outbox.send(socket, spares).expect("there is room");
     });
     measure("10 events, each sent by itself", GATHERED * BYTES, &mut |socket, spares| {
         (0..GATHERED).for_each(|_| {
-            outbox.share(shared.clone());
+            outbox.share(shared.clone(), spares);
             outbox.send(socket, spares).expect("there is room");
         });
     });
@@ -121,9 +121,10 @@ fn without_sending(c: &mut Criterion) {
         });
     });
     outbox = Outbox::default();
+    let mut spares = Spares::default();
     group.bench_function("an event: shared, and dropped", |b| {
         b.iter(|| {
-            outbox.share(shared.clone());
+            outbox.share(shared.clone(), &mut spares);
             outbox = Outbox::default();
         });
     });

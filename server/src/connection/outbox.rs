@@ -81,14 +81,17 @@ impl Outbox {
         result
     }
 
-    /// Appends bytes that others are told too.
-    pub fn share(&mut self, bytes: Arc<Vec<u8>>) {
-        if matches!(self, Self::Empty) {
-            *self = Self::Told(bytes);
-        } else {
-            let pending = self.pending();
-            pending.bytes += bytes.len();
-            pending.segments.push_back(Segment::Shared(bytes));
+    /// Appends bytes that others are told too. From the second event on, memory is borrowed from `spares`.
+    pub fn share(&mut self, bytes: Arc<Vec<u8>>, spares: &mut Spares) {
+        match self {
+            Self::Empty => *self = Self::Told(bytes),
+            Self::Told(first) => {
+                let mut pending = spares.0.pop().unwrap_or_default();
+                pending.share(std::mem::take(first));
+                pending.share(bytes);
+                *self = Self::Pending(pending);
+            }
+            Self::Pending(pending) => pending.share(bytes),
         }
     }
 
@@ -129,8 +132,7 @@ impl Outbox {
         if let Self::Empty | Self::Told(_) = self {
             let mut pending = Box::<Pending>::default();
             if let Self::Told(bytes) = std::mem::take(self) {
-                pending.bytes = bytes.len();
-                pending.segments.push_back(Segment::Shared(bytes));
+                pending.share(bytes);
             }
             *self = Self::Pending(pending);
         }
@@ -148,6 +150,11 @@ impl Spares {
 }
 
 impl Pending {
+    fn share(&mut self, bytes: Arc<Vec<u8>>) {
+        self.bytes += bytes.len();
+        self.segments.push_back(Segment::Shared(bytes));
+    }
+
     fn send(&mut self, socket: &Socket) -> io::Result<()> {
         while self.bytes > 0 {
             let (taken, offered) = if let [only] = self.segments.as_slices().0
@@ -243,17 +250,16 @@ mod tests {
     fn everything_arrives_in_order_through_a_socket_that_takes_little() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let socket = Socket::from(OwnedFd::from(ours));
-        let mut outbox = Outbox::default();
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
         let shared = Arc::new(vec![b's'; 70_000]);
         let mut expected = Vec::new();
         for round in 0..200u8 {
             outbox.write(|out| out.extend_from_slice(&[round; 1000]));
-            outbox.share(shared.clone());
+            outbox.share(shared.clone(), &mut spares);
             expected.extend_from_slice(&[round; 1000]);
             expected.extend_from_slice(&shared);
         }
         assert_eq!(outbox.len(), expected.len());
-        let mut spares = Spares::default();
         let mut got = Vec::new();
         let mut chunk = vec![0; 60_000];
         loop {
@@ -275,12 +281,12 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let socket = Socket::from(OwnedFd::from(ours));
         let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-        outbox.share(Arc::new(b"small".to_vec()));
+        outbox.share(Arc::new(b"small".to_vec()), &mut spares);
         assert!(matches!(outbox, Outbox::Told(_)) && outbox.len() == 5);
         outbox.send(&socket, &mut spares).unwrap();
         assert!(matches!(outbox, Outbox::Empty));
         let large = Arc::new(vec![7; 4_000_000]);
-        outbox.share(large.clone());
+        outbox.share(large.clone(), &mut spares);
         assert_eq!(outbox.send(&socket, &mut spares).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         assert!(!outbox.is_empty() && outbox.len() < large.len());
         outbox.write(|out| out.push(b'!'));
@@ -293,6 +299,27 @@ mod tests {
             reader.join().unwrap().unwrap();
         });
         assert!(&got[..5] == b"small" && got[5..got.len() - 1] == large[..] && got.last() == Some(&b'!'));
+    }
+
+    #[test]
+    fn events_that_gather_borrow_their_list_and_arrive_in_order() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let socket = Socket::from(OwnedFd::from(ours));
+        let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
+        for round in 0..3 {
+            [b"one", b"two", b"six"].iter().for_each(|event| outbox.share(Arc::new(event.to_vec()), &mut spares));
+            assert_eq!(outbox.len(), 9);
+            assert!(spares.0.is_empty(), "the list is in use in round {round}");
+            outbox.send(&socket, &mut spares).unwrap();
+            assert_eq!(spares.0.len(), 1);
+            // Its holder in between has written to it.
+            outbox.lend(&mut spares);
+            outbox.write(|out| out.push(b'.'));
+            outbox.send(&socket, &mut spares).unwrap();
+            let mut got = [0; 10];
+            theirs.read_exact(&mut got).unwrap();
+            assert_eq!(&got, b"onetwosix.");
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Type};
 use switchboard_protocol::model::limits::ACCEPT_BACKLOG_CONNECTIONS;
 
@@ -22,27 +24,13 @@ pub struct Socket(OwnedFd);
 impl Socket {
     /// Reads what is there, up to the buffer's length. `Ok(0)` (for a non-empty buffer) is the end of the stream.
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let none = std::ptr::null_mut::<libc::c_void>();
-        retry(|| {
-            // SAFETY: pointer and length name the caller's buffer, writable for the call; the sender's address is not
-            // asked for. The bare call, because the library's is a cancellation point that costs 40 ns.
-            unsafe {
-                let (fd, flags) = (self.0.as_raw_fd(), libc::MSG_DONTWAIT);
-                libc::syscall(libc::SYS_recvfrom, fd, buffer.as_mut_ptr(), buffer.len(), flags, none, none) as isize
-            }
-        })
+        // The bare call, because libc's is a cancellation point that costs 40 ns.
+        Ok(retry_on_intr(|| rustix::net::recv(&self.0, &mut *buffer, RecvFlags::DONTWAIT))?.1)
     }
 
     /// Sends from one buffer and returns the bytes taken. A peer that is gone is an error, never a signal.
     pub fn send(&self, buffer: &[u8]) -> io::Result<usize> {
-        let none = std::ptr::null_mut::<libc::c_void>();
-        retry(|| {
-            // SAFETY: pointer and length name the caller's buffer, which the kernel only reads; no address is given.
-            unsafe {
-                let (fd, flags) = (self.0.as_raw_fd(), SEND_FLAGS);
-                libc::syscall(libc::SYS_sendto, fd, buffer.as_ptr(), buffer.len(), flags, none, 0) as isize
-            }
-        })
+        Ok(retry_on_intr(|| rustix::net::send(&self.0, buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL))?)
     }
 
     /// Sends from all buffers in one call and returns the bytes taken, which may end within any of them. Only the first

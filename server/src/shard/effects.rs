@@ -112,7 +112,7 @@ impl Shard {
                 }
             };
             if let Some(frame) = frame {
-                connection.outbox.share(frame);
+                connection.outbox.share(frame, &mut self.spares);
                 told += 1;
                 if !std::mem::replace(&mut connection.dirty, true) {
                     self.dirty.push_back(*id);
