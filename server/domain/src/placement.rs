@@ -56,3 +56,28 @@ impl Placement {
             .map(|(_, index)| VShard::new(index).expect("the table has one entry per virtual shard"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use switchboard_protocol::model::UserId;
+
+    /// `ops/bench` wants a load that is uniform: as many of its users on each of two shards.
+    #[test]
+    fn row_10_is_even() {
+        let placement = Placement::even(2);
+        let home = |id| placement.home(&Party::User(UserId::new(id).unwrap()));
+        assert_eq!((20_000_000..20_000_400).filter(|id| home(*id) == ShardId(0)).count(), 200);
+    }
+
+    /// Users with ids in a row spread as chance would: 100,000 of them over 8 shards, each within 2 % of its eighth.
+    #[test]
+    fn many_users_spread_evenly() {
+        let placement = Placement::even(8);
+        let mut of_shard = [0_u32; 8];
+        for id in 1..=100_000 {
+            of_shard[usize::from(placement.home(&Party::User(UserId::new(id).unwrap())).0)] += 1;
+        }
+        assert!(of_shard.iter().all(|count| (12_250..=12_750).contains(count)), "{of_shard:?}");
+    }
+}
