@@ -15,7 +15,9 @@ fn wheel(c: &mut Criterion) {
         b.iter_batched(
             || Wheel::new(0),
             |mut wheel| {
-                (0..DEADLINES).for_each(|n| wheel.insert(n * 7919 % 60_000, n));
+                for n in 0..DEADLINES {
+                    wheel.insert(n * 7919 % 60_000, n);
+                }
                 wheel
             },
             BatchSize::LargeInput,
@@ -37,6 +39,13 @@ fn wheel(c: &mut Criterion) {
         );
     });
     group.throughput(Throughput::Elements(1));
+    group.bench_function("insert and cancel one beside 100,000", |b| {
+        let mut wheel = full();
+        b.iter(|| {
+            let key = wheel.insert(black_box(10_000), 0);
+            wheel.cancel(key)
+        });
+    });
     group.bench_function("a turn with nothing due", |b| {
         let mut wheel = full();
         b.iter(|| {
@@ -49,7 +58,9 @@ fn wheel(c: &mut Criterion) {
 
 fn full() -> Wheel<u64> {
     let mut wheel = Wheel::new(0);
-    (0..DEADLINES).for_each(|n| wheel.insert(n * 7919 % 60_000, n));
+    for n in 0..DEADLINES {
+        wheel.insert(n * 7919 % 60_000, n);
+    }
     wheel
 }
 

@@ -13,6 +13,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    // Memory in pages of 4 KiB: what an idle server takes is what it uses, and not whole pieces of 2 MiB
+    // (ops/decisions/0012-memory-that-stays.md). A kernel that knows no such pages refuses, and nothing is lost.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let variables: Vec<_> = std::env::vars().collect();
     match Cli::parse().into_command() {
         Command::Serve(args) => match args.load(&variables) {

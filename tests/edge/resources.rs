@@ -73,10 +73,13 @@ fn an_asker_that_never_reads() {
     server.assert_memory_back(before, SLACK_KIB);
 }
 
-/// Connections that come and go leave nothing behind.
+/// Two shards' sweeps, and the deadline of the request that asks for the figure.
+const DEADLINES_OF_NOBODY: f64 = 3.0;
+
+/// Connections that come and go leave nothing behind, no deadline either, however far away it was.
 #[test]
 fn come_and_go() {
-    let server = Setup::shards(2).start();
+    let server = Setup::shards(2).env("SWITCHBOARD_HEAD_TIMEOUT", "10m").start();
     let visit = |n: u64| match n % 5 {
         0 => server.login("user", 100 + n % 7).leave(),
         1 => drop(server.login("user", 100 + n % 7)),
@@ -92,6 +95,8 @@ fn come_and_go() {
     let (files, memory) = (server.open_files(), server.resident_kib());
     (0..2000).for_each(visit);
     until("all descriptors given back", || (server.open_files() <= files + 2).then_some(()));
+    let deadlines = || server.metric("switchboard_deadlines", "");
+    until("no deadline of a connection that is gone", || (deadlines() <= DEADLINES_OF_NOBODY).then_some(()));
     server.assert_memory_back(memory, 8 * 1024);
     server.assert_healthy("2,000 visits");
 }
@@ -99,9 +104,11 @@ fn come_and_go() {
 /// A thousand idle sockets do not slow one busy pair.
 #[test]
 fn many_idle_sockets() {
-    let server = Setup::shards(2).start();
+    let server = Setup::shards(2).env("SWITCHBOARD_HEAD_TIMEOUT", "10m").start();
     let idle: Vec<Raw> = (0..1000).map(|_| Raw::upgraded(server.address, "/ws")).collect();
     until("all counted", || (server.connections() >= 1000).then_some(()));
+    let deadlines = || server.metric("switchboard_deadlines", "");
+    until("no deadline of an idle WebSocket", || (deadlines() <= DEADLINES_OF_NOBODY).then_some(()));
     let mut agent = server.login("agent", 1);
     let id = server.conversation_id(100);
     let mut user = server.login("user", 100);

@@ -22,8 +22,9 @@ impl Shard {
         }
         let gone = self.readiness.deregister(connection.socket.as_fd());
         gone.expect("a connection in the table is registered");
-        let connection = self.table.remove(id).expect("looked up above");
-        self.outbox_bytes -= connection.counted;
+        let mut connection = self.table.remove(id).expect("looked up above");
+        connection.cancel_deadline(&mut self.wheel);
+        self.outbox_bytes -= connection.counted as usize;
         let Kind::Dialect(dialect) = connection.kind else { unreachable!("only a dialect logs in") };
         let party = connection.session.party().expect("it moves because it has a party");
         let home = self.shared.placement.home(party);

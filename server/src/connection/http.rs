@@ -103,7 +103,7 @@ impl Shard {
         http.buffer.extend_from_slice(bytes);
         if first && !http.busy {
             http.deadline_ms = self.clock.now_ms() + millis(self.shared.config.head_timeout);
-            self.arm(id, http);
+            self.arm(id, connection);
         }
         loop {
             match self.http_step(id, connection) {
@@ -239,6 +239,7 @@ impl Shard {
                 connection.ext = opts_in(&|name| query.get(name).map(Into::into));
                 connection.outbox.write(|out| handshake::write_accept(out, &accept));
                 self.figures.http(101);
+                connection.cancel_deadline(&mut self.wheel);
                 connection.kind = match upgrade {
                     Upgrade::Dialect(kind) => Kind::Dialect(kind),
                     Upgrade::Echo => Kind::Echo,
@@ -258,9 +259,7 @@ impl Shard {
         let keep_alive = matches!(&connection.kind, Kind::Http(http) if http.keep_alive);
         self.finish(id, &mut connection, response, keep_alive);
         let more = matches!(&connection.kind, Kind::Http(http) if http.has_more());
-        if let Kind::Http(http) = &mut connection.kind {
-            self.arm(id, http);
-        }
+        self.arm(id, &mut connection);
         self.table.put_back(id, connection);
         self.mark_dirty(id);
         if more {
@@ -294,16 +293,18 @@ impl Shard {
     /// Sees to it that the wheel asks about an HTTP connection.
     pub(super) fn arm_http(&mut self, id: ConnectionId) {
         let Some(mut connection) = self.table.take_out(id) else { return };
-        if let Kind::Http(http) = &mut connection.kind {
-            self.arm(id, http);
-        }
+        self.arm(id, &mut connection);
         self.table.put_back(id, connection);
     }
 
-    fn arm(&mut self, id: ConnectionId, http: &mut Http) {
+    /// The wheel asks at the earliest deadline; one that moved away since is looked at again then. Nothing changes for a
+    /// connection on its way out: it has its deadline already.
+    fn arm(&mut self, id: ConnectionId, connection: &mut Connection) {
+        let Connection { kind: Kind::Http(http), life: Life::Open, .. } = connection else { return };
         if http.deadline_ms < http.armed_ms {
-            http.armed_ms = http.deadline_ms;
-            self.wheel.insert(http.deadline_ms, Deadline::Http(id));
+            let at_ms = http.deadline_ms;
+            http.armed_ms = at_ms;
+            connection.set_deadline(&mut self.wheel, at_ms, Deadline::Http(id));
         }
     }
 

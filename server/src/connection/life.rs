@@ -22,15 +22,15 @@ impl Shard {
         connection.life = Life::Closing;
         connection.unread = None;
         self.figures.close(code.get());
+        connection.set_deadline(&mut self.wheel, self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
         self.mark_dirty(id);
         self.pause(id, false);
-        self.wheel.insert(self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
     }
 
     /// Everything is said to a peer: once it has taken it, we end our half. It gets a bounded time for that.
     pub(super) fn end(&mut self, id: ConnectionId, connection: &mut Connection, within_ms: u64) {
         connection.life = Life::Ending;
-        self.wheel.insert(self.clock.now_ms().saturating_add(within_ms), Deadline::Close(id));
+        connection.set_deadline(&mut self.wheel, self.clock.now_ms().saturating_add(within_ms), Deadline::Close(id));
     }
 
     /// As [`Shard::end`], for a connection in its place.
@@ -44,8 +44,9 @@ impl Shard {
 
     /// The peer is gone, or waited for long enough: its entry is free again.
     pub(crate) fn lose(&mut self, id: ConnectionId) {
-        let Some(connection) = self.table.remove(id) else { return };
-        self.outbox_bytes -= connection.counted;
+        let Some(mut connection) = self.table.remove(id) else { return };
+        connection.cancel_deadline(&mut self.wheel);
+        self.outbox_bytes -= connection.counted as usize;
         if connection.is_websocket() && connection.life == Life::Open {
             self.figures.close(ABNORMAL_CLOSURE);
         }

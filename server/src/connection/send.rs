@@ -44,8 +44,10 @@ impl Shard {
         connection.dirty = false;
         let sent = connection.outbox.send(&connection.socket, &mut self.spares);
         let unsent = connection.outbox.len();
-        self.outbox_bytes = self.outbox_bytes - connection.counted + unsent;
-        connection.counted = unsent;
+        // Of an outbox beyond 4 GiB (one HTTP answer, then) the sum includes 4 GiB.
+        let counted = u32::try_from(unsent).unwrap_or(u32::MAX);
+        self.outbox_bytes = self.outbox_bytes - connection.counted as usize + counted as usize;
+        connection.counted = counted;
         match sent {
             Ok(()) => {
                 let unblocked = std::mem::replace(&mut connection.blocked, false);
@@ -62,7 +64,7 @@ impl Shard {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let too_slow = connection.counted > outbox_limit(connection, self.shared.config.outbox_max_bytes);
+                let too_slow = unsent > outbox_limit(connection, self.shared.config.outbox_max_bytes);
                 if !std::mem::replace(&mut connection.blocked, true) {
                     self.watch(id);
                 }
@@ -82,10 +84,10 @@ impl Shard {
         if connection.socket.shutdown(Shutdown::Write).is_err() {
             return self.lose(id);
         }
+        connection.set_deadline(&mut self.wheel, self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
         // Now its input is read and thrown away until its end: closing with unread input would reset the
         // connection, and our last words with it.
         self.pause(id, false);
-        self.wheel.insert(self.clock.now_ms() + limits::CLOSE_TIMEOUT_MS, Deadline::Close(id));
     }
 }
 

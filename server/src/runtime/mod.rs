@@ -1,5 +1,5 @@
 //! What a shard stands on: a pinned executor, one readiness set, thin socket calls, a clock, a timer wheel
-//! with its alarm, and the mail between shards.
+//! with its alarm, a slab, and the mail between shards.
 //!
 //! This is the only folder that names glommio (architecture.md, "Shards"). It must not know frames,
 //! dialects, the domain or storage: tokens are plain numbers, mail and timers are generic.
@@ -20,6 +20,7 @@
 //! ```
 
 pub mod alarm;
+pub mod chunks;
 pub mod clock;
 pub mod executor;
 pub mod mesh;
@@ -32,10 +33,11 @@ pub mod wheel;
 pub const EXECUTOR_LOG_TARGET: &str = "glommio";
 
 pub use alarm::Alarm;
+pub use chunks::{Chunks, Key};
 pub use clock::Clock;
 pub use executor::{ShardSeat, Shards, StartError, StartWarning};
 pub use mesh::{MeshPort, Sent};
 pub use readiness::{Interest, Readiness, Ready};
 pub use socket::{Accepted, Listener, Socket};
 pub use wake::{Wake, Waker};
-pub use wheel::Wheel;
+pub use wheel::{DeadlineKey, Wheel};

@@ -1,5 +1,5 @@
-//! Everything that happens by time, on the shard's one wheel. Entries are not cancelled: what fires looks
-//! whether its reason still stands.
+//! Everything that happens by time, on the shard's one wheel. A connection has at most one deadline of its own, which goes
+//! when it does; the core's timers are not cancelled: it looks whether their reason still stands.
 
 use switchboard_domain::{ConnectionId, Input, Timer};
 use switchboard_protocol::frame::{CloseCode, Opcode, write_frame};
@@ -75,7 +75,7 @@ impl Shard {
         let config = &self.shared.config;
         let shorter = config.ping_interval.min(config.pong_timeout);
         let cycle_ms = u64::try_from(shorter.as_millis()).unwrap_or(u64::MAX) / 4;
-        let stretches = (self.table.slots() / SWEEP_SLOTS + 1) as u64;
+        let stretches = (self.table.slots() / SWEEP_SLOTS).max(1) as u64;
         (cycle_ms / stretches).max(limits::WHEEL_TICK_MS)
     }
 

@@ -182,6 +182,7 @@ impl Shard {
         self.figures.set_connections(self.table.len() as u64);
         self.figures.set_mail_depth(self.port.depth(shard) as u64);
         self.figures.set_mail_overflow(self.port.overflow_len() as u64);
+        self.figures.set_deadlines(self.wheel.len() as u64);
         self.figures.set_outbox_bytes(self.outbox_bytes as u64);
         if let Some(desk) = self.core.figures().desk {
             let figures = self.shared.metrics.desk();

@@ -4,9 +4,10 @@ use switchboard_domain::{ConnectionId, Session};
 use switchboard_protocol::dialect::DialectKind;
 use switchboard_protocol::frame::Assembler;
 
+use super::deadlines::Deadline;
 use super::mail::Join;
 use crate::connection::{Http, Outbox};
-use crate::runtime::Socket;
+use crate::runtime::{Chunks, DeadlineKey, Key, Socket, Wheel};
 
 /// What a connection speaks.
 #[derive(Debug)]
@@ -49,7 +50,9 @@ pub(crate) struct Connection {
     /// Requests of this connection that are not answered yet.
     pub(crate) in_flight: u16,
     /// Bytes of its outbox that the shard's sum includes.
-    pub(crate) counted: usize,
+    pub(crate) counted: u32,
+    /// Its one deadline on the shard's wheel, if it has or had one.
+    deadline: Option<DeadlineKey>,
     pub(crate) life: Life,
     /// It opted in to what the guides do not show.
     pub(crate) ext: bool,
@@ -78,6 +81,7 @@ impl Connection {
             heard_ms,
             in_flight: 0,
             counted: 0,
+            deadline: None,
             life: Life::Open,
             ext: false,
             leaving: false,
@@ -85,6 +89,19 @@ impl Connection {
             paused: false,
             blocked: false,
             dirty: false,
+        }
+    }
+
+    /// Lets the wheel fire `deadline` at `at_ms`, in place of the one this connection had.
+    pub(crate) fn set_deadline(&mut self, wheel: &mut Wheel<Deadline>, at_ms: u64, deadline: Deadline) {
+        self.cancel_deadline(wheel);
+        self.deadline = Some(wheel.insert(at_ms, deadline));
+    }
+
+    /// Takes this connection's deadline off the wheel. Whoever removes a connection from the table does so.
+    pub(crate) fn cancel_deadline(&mut self, wheel: &mut Wheel<Deadline>) {
+        if let Some(key) = self.deadline.take() {
+            wheel.cancel(key);
         }
     }
 
@@ -99,90 +116,60 @@ impl Connection {
 
 /// The connections, by slot; a slot's generation tells a new holder from an old one.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
-    len: usize,
-}
-
-#[derive(Debug)]
-struct Slot {
-    generation: u32,
-    connection: Option<Connection>,
-}
-
-/// Tokens of the readiness set above any connection's are the shard's own: generations stay below.
-const GENERATION_END: u32 = u32::MAX - 1;
+pub(crate) struct Table(Chunks<Connection>);
 
 impl Table {
     /// Puts a connection in.
     pub(crate) fn insert(&mut self, connection: Connection) -> ConnectionId {
-        self.len += 1;
-        if let Some(slot) = self.free.pop() {
-            let entry = &mut self.slots[slot as usize];
-            entry.connection = Some(connection);
-            return ConnectionId { slot, generation: entry.generation };
-        }
-        let slot = u32::try_from(self.slots.len()).expect("descriptors are fewer than 2^32");
-        self.slots.push(Slot { generation: 0, connection: Some(connection) });
-        ConnectionId { slot, generation: 0 }
+        id_of(self.0.insert(connection))
     }
 
     /// The connection, unless it is gone.
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
-        let slot = self.slots.get(id.slot as usize)?;
-        (slot.generation == id.generation).then_some(slot.connection.as_ref()).flatten()
+        self.0.get(key_of(id))
     }
 
     /// The connection, unless it is gone.
     pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
-        (slot.generation == id.generation).then_some(slot.connection.as_mut()).flatten()
+        self.0.get_mut(key_of(id))
     }
 
     /// Takes a connection out to work on it beside the table; [`Table::put_back`] follows.
     pub(crate) fn take_out(&mut self, id: ConnectionId) -> Option<Connection> {
-        let slot = self.slots.get_mut(id.slot as usize)?;
-        if slot.generation == id.generation { slot.connection.take() } else { None }
+        self.0.take_out(key_of(id))
     }
 
     /// Puts back what [`Table::take_out`] took.
     pub(crate) fn put_back(&mut self, id: ConnectionId, connection: Connection) {
-        self.slots[id.slot as usize].connection = Some(connection);
+        self.0.put_back(key_of(id), connection);
     }
 
-    /// Removes a connection; its id names nobody any more.
+    /// Removes a connection; its id names nobody any more. Its deadline, if it has one, is the caller's to cancel.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<Connection> {
-        let connection = self.take_out(id)?;
-        let slot = &mut self.slots[id.slot as usize];
-        slot.generation = (slot.generation + 1) % GENERATION_END;
-        self.free.push(id.slot);
-        self.len -= 1;
-        if self.len == 0 {
-            // Everybody left: what a crowd has taken is given back.
-            self.free.shrink_to(1024);
-        }
-        Some(connection)
+        self.0.remove(key_of(id))
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.0.len()
     }
 
     /// The ids in `slots`, of those that are taken.
     pub(crate) fn ids_in(&self, slots: std::ops::Range<usize>) -> impl Iterator<Item = ConnectionId> + '_ {
-        let end = slots.end.min(self.slots.len());
-        let taken = self.slots[slots.start.min(end)..end].iter().zip(slots.start..);
-        taken.filter(|(slot, _)| slot.connection.is_some()).map(|(slot, index)| ConnectionId {
-            slot: u32::try_from(index).expect("slots are counted in 32 bits"),
-            generation: slot.generation,
-        })
+        self.0.keys_in(slots).map(id_of)
     }
 
     /// How many slots there are, taken or free.
     pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+        self.0.slots()
     }
+}
+
+const fn key_of(id: ConnectionId) -> Key {
+    Key { slot: id.slot, generation: id.generation }
+}
+
+const fn id_of(key: Key) -> ConnectionId {
+    ConnectionId { slot: key.slot, generation: key.generation }
 }
 
 /// A connection's token in the readiness set.
@@ -223,6 +210,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Slot>() <= 128, "{} bytes", size_of::<Slot>());
+        assert!(Chunks::<Connection>::SLOT_BYTES <= 128, "{} bytes", Chunks::<Connection>::SLOT_BYTES);
     }
 }

@@ -109,6 +109,7 @@ pub struct ShardFigures {
     pub(super) mail_depth: Figure,
     pub(super) mail_overflow: Figure,
     pub(super) outbox_bytes: Figure,
+    pub(super) deadlines: Figure,
     pub(super) durable_sum_micros: Figure,
     /// Not cumulated; the last is for what is above every bound.
     pub(super) durable: [Figure; LATENCY_BOUNDS_MICROS.len() + 1],
@@ -184,6 +185,11 @@ impl ShardFigures {
     /// Mail of this shard that waits for room in others' queues.
     pub fn set_mail_overflow(&self, count: u64) {
         self.mail_overflow.set(count);
+    }
+
+    /// Deadlines on this shard's timer wheel.
+    pub fn set_deadlines(&self, count: u64) {
+        self.deadlines.set(count);
     }
 
     /// Bytes that wait for slow peers.

@@ -83,6 +83,7 @@ impl Page<'_> {
         self.total("handovers", "Connections moved to their party's home", shards, |shard| &shard.handovers)?;
         self.per_shard("mail_queue_depth", "Mail that waits for a shard", shards, |shard| &shard.mail_depth)?;
         self.per_shard("mail_overflow", "Mail of a shard that waits for room", shards, |shard| &shard.mail_overflow)?;
+        self.per_shard("deadlines", "Deadlines on the timer wheel", shards, |shard| &shard.deadlines)?;
         self.per_shard("outbox_queued_bytes", "Bytes that wait for slow peers", shards, |shard| &shard.outbox_bytes)
     }
 
@@ -233,6 +234,7 @@ mod tests {
         second.set_mail_depth(6);
         second.set_mail_overflow(7);
         second.set_outbox_bytes(8);
+        second.set_deadlines(14);
         metrics.desk().set_state(9, 10, 11);
         metrics.desk().set_assignments(1);
         metrics.set_storage(Box::new(|| StorageFigures { queue_depth: 12, writes: 13, ..StorageFigures::default() }));
@@ -255,6 +257,7 @@ mod tests {
             r#"switchboard_mail_queue_depth{shard="1"} 6"#,
             r#"switchboard_mail_overflow{shard="1"} 7"#,
             r#"switchboard_outbox_queued_bytes{shard="1"} 8"#,
+            r#"switchboard_deadlines{shard="1"} 14"#,
             "switchboard_desk_waiting 9.0",
             "switchboard_desk_assigned 10.0",
             "switchboard_desk_agents_online 11.0",
