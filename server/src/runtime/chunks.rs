@@ -58,7 +58,9 @@ impl<T> Default for Chunks<T> {
 
 impl<T> Chunks<T> {
     /// Memory of a slot, in bytes.
-    pub const SLOT_BYTES: usize = size_of::<Slot<T>>();
+    pub const fn slot_bytes() -> usize {
+        size_of::<Slot<T>>()
+    }
 
     /// Puts an entry into the lowest free slot.
     pub fn insert(&mut self, value: T) -> Key {
