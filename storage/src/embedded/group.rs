@@ -1,39 +1,33 @@
-//! Turns writes into one batch. What is staged is kept by key, so that a later write of the group sees an
+//! Turns writes into one group. What is staged is kept by key, so that a later write of the group sees an
 //! earlier one, and a header written many times in a group is stored once. Must not know who asked.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use fjall::{Keyspace, OwnedWriteBatch, PersistMode, Slice};
-use switchboard_protocol::model::limits::{ID_LEASE_BLOCK_IDS, STORE_GROUP_WRITES};
+use fjall::Slice;
+use switchboard_protocol::model::limits::ID_LEASE_BLOCK_IDS;
 use switchboard_protocol::model::{
     AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, Message, MessageId, Seq, Side, Timestamp, VShard,
     Write, Written,
 };
 
-use super::{Spaces, keys};
+use super::pending::{Entries, Pending};
+use super::{CONVERSATIONS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, keys};
 use crate::{Outcome, StoreError, record};
 
 /// The writes of one group, staged.
 pub(super) struct Group {
-    database: fjall::Database,
-    messages: Staged,
-    lookups: Staged,
-    conversations: Staged,
-    directory: Staged,
+    spaces: Spaces,
+    /// The groups before this one that are not in the tables yet.
+    pending: Arc<Pending>,
+    entries: Entries,
     /// The record being written; kept for its memory.
     bytes: Vec<u8>,
 }
 
 impl Group {
-    pub fn new(spaces: Spaces) -> Self {
-        Self {
-            database: spaces.database,
-            messages: Staged::new(spaces.messages),
-            lookups: Staged::new(spaces.lookups),
-            conversations: Staged::new(spaces.conversations),
-            directory: Staged::new(spaces.directory),
-            bytes: Vec::new(),
-        }
+    pub fn new(spaces: Spaces, pending: Arc<Pending>) -> Self {
+        Self { spaces, pending, entries: Entries::default(), bytes: Vec::new() }
     }
 
     /// Adds a write. One that fails has staged nothing: whatever must be read is read before.
@@ -59,44 +53,37 @@ impl Group {
         }
     }
 
-    /// Makes everything staged durable and visible, all or nothing. An error is fatal.
-    pub fn commit(&mut self) -> Result<(), StoreError> {
-        // The batch is synced before it becomes visible to readers.
-        let all = [&mut self.messages, &mut self.lookups, &mut self.conversations, &mut self.directory];
-        let entries = all.iter().map(|staged| staged.entries.len()).sum();
-        let mut batch =
-            OwnedWriteBatch::with_capacity(self.database.clone(), entries).durability(Some(PersistMode::SyncData));
-        for staged in all {
-            staged.drain_into(&mut batch);
-        }
-        batch.commit().map_err(|error| StoreError::Engine(Box::new(error)))
+    /// Gives what is staged, and begins the next group; `None` if nothing is.
+    pub fn take(&mut self) -> Option<Entries> {
+        let nothing = self.entries.iter().all(HashMap::is_empty);
+        (!nothing).then(|| std::mem::replace(&mut self.entries, self.pending.spare()))
     }
 
     fn save(&mut self, conversation: &Conversation, opens: bool) {
         let id = conversation.id;
         record::write_conversation(conversation, &mut self.bytes);
-        self.conversations.put(keys::header(id), &self.bytes);
+        self.put(CONVERSATIONS, keys::header(id));
         if !conversation.is_open() {
-            self.conversations.remove(keys::open(id));
+            self.remove(CONVERSATIONS, keys::open(id));
         } else if opens {
-            self.conversations.put(keys::open(id), &[]);
+            self.put_mark(CONVERSATIONS, keys::open(id));
         }
         if opens {
             record::write_customer(conversation.customer_number, &mut self.bytes);
-            self.conversations.put(keys::customer(&conversation.customer), &self.bytes);
-            self.conversations.put(keys::customers_conversation(&conversation.customer, id), &[]);
+            self.put(CONVERSATIONS, keys::customer(&conversation.customer));
+            self.put_mark(CONVERSATIONS, keys::customers_conversation(&conversation.customer, id));
         }
     }
 
     fn append(&mut self, message: &Message, client_msg_id: Option<&ClientMsgId>) {
         record::write_message(message, &mut self.bytes);
-        self.messages.put(keys::message(message.conversation, message.seq), &self.bytes);
+        self.put(MESSAGES, keys::message(message.conversation, message.seq));
         record::write_place(message.conversation, message.seq, &mut self.bytes);
-        self.lookups.put(keys::place(message.id), &self.bytes);
+        self.put(LOOKUPS, keys::place(message.id));
         if let Some(client_msg_id) = client_msg_id {
             record::write_sent(message, &mut self.bytes);
             let key = keys::sent(message.conversation, message.sender, client_msg_id);
-            self.lookups.put(key, &self.bytes);
+            self.put(LOOKUPS, key);
         }
     }
 
@@ -107,7 +94,7 @@ impl Group {
         ids.sort_unstable();
         ids.dedup();
         for id in ids {
-            let Some(place) = self.lookups.get(&keys::place(id))? else { continue };
+            let Some(place) = self.get(LOOKUPS, &keys::place(id))? else { continue };
             let (found_in, seq) = record::read_place(&place)?;
             if found_in != conversation {
                 continue;
@@ -121,7 +108,7 @@ impl Group {
     }
 
     fn message(&self, conversation: ConversationId, seq: Seq) -> Result<Message, StoreError> {
-        let bytes = self.messages.get(&keys::message(conversation, seq))?;
+        let bytes = self.get(MESSAGES, &keys::message(conversation, seq))?;
         let bytes = bytes.ok_or_else(|| StoreError::corrupt("the place of a message is empty"))?;
         record::read_message(conversation, seq, &bytes)
     }
@@ -132,7 +119,7 @@ impl Group {
         for mut message in unread {
             message.read_at = Some(at);
             record::write_message(&message, &mut self.bytes);
-            self.messages.put(keys::message(message.conversation, message.seq), &self.bytes);
+            self.put(MESSAGES, keys::message(message.conversation, message.seq));
             marked.push(message.id);
         }
         marked
@@ -140,7 +127,7 @@ impl Group {
 
     fn save_agent(&mut self, id: AgentId, profile: Option<&AgentProfile>) -> Written {
         record::write_agent(profile, &mut self.bytes);
-        self.directory.put(keys::agent(id), &self.bytes);
+        self.put(DIRECTORY, keys::agent(id));
         Written::Durable
     }
 
@@ -150,7 +137,7 @@ impl Group {
         for vshard in vshards {
             let first = match next_counters.get(vshard) {
                 Some(next) => *next,
-                None => match self.directory.get(&keys::lease(*vshard))? {
+                None => match self.get(DIRECTORY, &keys::lease(*vshard))? {
                     Some(bytes) => record::read_lease(&bytes)?,
                     None => 1,
                 },
@@ -160,44 +147,33 @@ impl Group {
         }
         for (vshard, next) in next_counters {
             record::write_lease(next, &mut self.bytes);
-            self.directory.put(keys::lease(vshard), &self.bytes);
+            self.put(DIRECTORY, keys::lease(vshard));
         }
         Ok(Written::Leased(leased))
     }
-}
 
-/// What is staged for one keyspace; `None` removes.
-struct Staged {
-    space: Keyspace,
-    entries: HashMap<Slice, Option<Slice>>,
-}
-
-impl Staged {
-    fn new(space: Keyspace) -> Self {
-        Self { space, entries: HashMap::with_capacity(2 * STORE_GROUP_WRITES) }
+    /// Stages the record in `bytes`.
+    fn put(&mut self, space: usize, key: impl Into<Slice>) {
+        self.entries[space].insert(key.into(), Some(self.bytes.as_slice().into()));
     }
 
-    fn put(&mut self, key: impl Into<Slice>, value: &[u8]) {
-        self.entries.insert(key.into(), Some(value.into()));
+    /// Stages a key that says all by being there.
+    fn put_mark(&mut self, space: usize, key: impl Into<Slice>) {
+        self.entries[space].insert(key.into(), Some(Slice::new(&[])));
     }
 
-    fn remove(&mut self, key: impl Into<Slice>) {
-        self.entries.insert(key.into(), None);
+    fn remove(&mut self, space: usize, key: impl Into<Slice>) {
+        self.entries[space].insert(key.into(), None);
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Slice>, StoreError> {
-        match self.entries.get(key) {
-            Some(staged) => Ok(staged.clone()),
-            None => self.space.get(key).map_err(super::read::failed),
+    /// As the writes before left it.
+    fn get(&self, space: usize, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+        if let Some(staged) = self.entries[space].get(key) {
+            return Ok(staged.clone());
         }
-    }
-
-    fn drain_into(&mut self, batch: &mut OwnedWriteBatch) {
-        for (key, value) in self.entries.drain() {
-            match value {
-                Some(value) => batch.insert(&self.space, key, value),
-                None => batch.remove(&self.space, key),
-            }
+        match self.pending.get(space, key) {
+            Some(synced) => Ok(synced),
+            None => self.spaces.all()[space].get(key).map_err(super::read::failed),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | conversations | `n`, party, conversation | nothing: it is the customer's |
 //! | directory | `a`, agent | agent or its tombstone |
 //! | directory | `l`, vshard | the next counter to lease |
+//! | directory | `j` | nothing: the data directory has a journal of ours |
 
 use switchboard_protocol::model::{AgentId, ClientMsgId, ConversationId, MessageId, Party, Sender, Seq, Side, VShard};
 
@@ -21,6 +22,7 @@ pub(super) const HEADER: u8 = b'h';
 pub(super) const OPEN: u8 = b'o';
 pub(super) const PLACE: u8 = b'm';
 pub(super) const AGENT: u8 = b'a';
+pub(super) const JOURNAL: [u8; 1] = [b'j'];
 
 /// The key of an integer in the table of a letter.
 pub(super) fn of_integer(table: u8, integer: u64) -> [u8; 9] {

@@ -1,14 +1,19 @@
-//! The embedded engine: fjall, one write batch and one fdatasync per group. Must not know threads and
-//! queues (that is `Threaded`) or the bytes of a record (that is `record`).
+//! The embedded engine: a journal of our own, one fdatasync per group, and fjall's tables behind it. Must not know
+//! threads and queues of those who ask (that is `Threaded`) or the bytes of a record (that is `record`).
 
 mod group;
+mod journal;
 mod keys;
+mod pending;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use switchboard_protocol::model::limits::{
     STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES, STORE_MEMTABLE_MAX_BYTES, STORE_WORKERS_NICE,
 };
@@ -16,11 +21,32 @@ use switchboard_protocol::model::{Found, Read, Write};
 
 use crate::{Engine, Outcome, StoreError};
 use group::Group;
+use journal::{Durable, Journal, Recycler, TablesLog};
+use pending::{Pending, Synced};
 
 /// A store in one directory of this machine.
 pub struct Embedded {
     spaces: Spaces,
-    group: Mutex<Group>,
+    pending: Arc<Pending>,
+    durable: Arc<Durable>,
+    writer: Mutex<Writer>,
+    /// `None` once they were joined.
+    threads: Option<(JoinHandle<()>, Recycler)>,
+}
+
+/// What commits groups.
+struct Writer {
+    group: Group,
+    journal: Journal,
+}
+
+/// A store whose journal was replayed; nothing runs yet.
+struct Opened {
+    spaces: Spaces,
+    journal: journal::Found,
+    log: TablesLog,
+    /// All up to this group is durable in the tables.
+    last_group: u64,
 }
 
 /// The keyspaces; `keys` says what is in each.
@@ -33,12 +59,77 @@ struct Spaces {
     directory: Keyspace,
 }
 
+/// How many keyspaces there are, and the places they have in `Spaces::all`, in groups and in the journal: for ever.
+const SPACES: usize = 4;
+const MESSAGES: usize = 0;
+const LOOKUPS: usize = 1;
+const CONVERSATIONS: usize = 2;
+const DIRECTORY: usize = 3;
+
+impl Spaces {
+    const fn all(&self) -> [&Keyspace; SPACES] {
+        [&self.messages, &self.lookups, &self.conversations, &self.directory]
+    }
+}
+
 impl Embedded {
     /// Opens the store in `dir`, creating it if needed, and replays what was synced before a crash.
     ///
-    /// Fails with `Locked` if another process has the directory (after trying for 0.3 s), with `Io` if it
-    /// cannot be read or written or holds something else.
+    /// Fails with `Locked` if another process has the directory (after trying for 0.3 s), with `Corrupt` if what was
+    /// synced is missing or damaged, with `Io` if it cannot be read or written or holds something else.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Opened::open(dir)?.start()
+    }
+}
+
+impl Opened {
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        let found = journal::find(dir)?;
+        let spaces = Spaces::open(dir)?;
+        let marked = spaces.directory.get(keys::JOURNAL).map_err(read::failed)?.is_some();
+        let journal = match found {
+            Some(found) => found,
+            None if marked => {
+                let what = format!("the journal of {} is missing; restore it from a backup", dir.display());
+                return Err(StoreError::corrupt(what));
+            }
+            None => {
+                spaces.sync()?;
+                journal::create(dir)?
+            }
+        };
+        let log = journal::tables_log(dir)?;
+        let last_group = journal.replay(&log, |record| pending::apply_record(&spaces, record))?;
+        if !marked {
+            let marked = spaces.directory.insert(keys::JOURNAL, []);
+            marked.map_err(|error| StoreError::io("marking the data directory", error))?;
+        }
+        spaces.sync()?;
+        Ok(Self { spaces, journal, log, last_group })
+    }
+
+    fn start(self) -> Result<Embedded, StoreError> {
+        let applied_log = self.log.clone();
+        let (journal, recycler, durable) = self.journal.start(self.last_group, self.log)?;
+        let pending = Arc::new(Pending::new(self.last_group, durable.clone()));
+        let (spaces, shared) = (self.spaces.clone(), pending.clone());
+        let applier = std::thread::Builder::new().name("store-apply".into()).spawn(move || {
+            shared.run(&spaces, applied_log);
+        });
+        let applier = applier.map_err(|error| StoreError::io("starting a storage thread", error))?;
+        let group = Group::new(self.spaces.clone(), pending.clone());
+        Ok(Embedded {
+            spaces: self.spaces,
+            pending,
+            durable,
+            writer: Mutex::new(Writer { group, journal }),
+            threads: Some((applier, recycler)),
+        })
+    }
+}
+
+impl Spaces {
+    fn open(dir: &Path) -> Result<Self, StoreError> {
         let failed = |error| match error {
             fjall::Error::Locked => StoreError::Locked { dir: dir.into() },
             error => StoreError::io(format!("opening the data directory {}", dir.display()), error),
@@ -48,14 +139,40 @@ impl Embedded {
         let database = behind_the_others(|| builder.open())?.map_err(failed)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(STORE_MEMTABLE_MAX_BYTES);
         let space = |name| database.keyspace(name, options).map_err(failed);
-        let spaces = Spaces {
+        Ok(Self {
             messages: space("messages")?,
             lookups: space("lookups")?,
             conversations: space("conversations")?,
             directory: space("directory")?,
             database: database.clone(),
-        };
-        Ok(Self { group: Mutex::new(Group::new(spaces.clone())), spaces })
+        })
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.database
+            .persist(PersistMode::SyncAll)
+            .map_err(|error| StoreError::io("syncing the tables' journal", error))
+    }
+}
+
+impl Drop for Embedded {
+    /// Leaves tables that need no journal, if nothing failed.
+    fn drop(&mut self) {
+        let Some((applier, recycler)) = self.threads.take() else { return };
+        self.pending.close();
+        // A panic in it was told to whoever waited.
+        let _ = applier.join();
+        self.durable.close();
+        let synced = self.pending.all_applied().filter(|_| match self.spaces.sync() {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, "the next start replays the journal");
+                false
+            }
+        });
+        if let Err(error) = recycler.close(synced) {
+            tracing::error!(%error, "the next start replays the journal");
+        }
     }
 }
 
@@ -78,50 +195,18 @@ fn behind_the_others<T: Send>(start: impl FnOnce() -> T + Send) -> Result<T, Sto
 impl Engine for Embedded {
     fn commit(&self, writes: &[Write]) -> Result<Vec<Outcome>, StoreError> {
         // After a panic in here the group may be half staged; the process is then told to end.
-        let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcomes = writes.iter().map(|write| group.stage(write)).collect();
-        group.commit()?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcomes = writes.iter().map(|write| writer.group.stage(write)).collect();
+        if let Some(entries) = writer.group.take() {
+            // Synced before readers or askers can see it.
+            let (group, journal_bytes) = writer.journal.append(pending::listed(&entries))?;
+            self.pending.push(Synced { group, journal_bytes, entries });
+        }
         Ok(outcomes)
     }
 
     fn read(&self, read: &Read) -> Result<Found, StoreError> {
+        self.pending.wait_applied()?;
         read::answer(&self.spaces, read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use switchboard_protocol::model::{Side, Timestamp, Written};
-
-    use super::*;
-    use crate::conformance::samples;
-
-    /// A damaged record costs those who ask for it, not the group it is asked in.
-    #[test]
-    fn a_damaged_record_fails_its_own_operation_only() {
-        let dir = tempfile::tempdir().unwrap();
-        let engine = Embedded::open(dir.path()).unwrap();
-        let mut conversation = samples::conversation(1, samples::user(1));
-        let mut append = |id| samples::append(&mut conversation, id, Side::Agent, None);
-        let ((first, message), (second, _)) = (append(1), append(2));
-        engine.commit(&[first]).unwrap();
-        engine
-            .spaces
-            .messages
-            .insert(keys::message(message.conversation, message.seq), [crate::record::VERSION, 1, 2])
-            .unwrap();
-
-        let mark = Write::MarkRead {
-            conversation: samples::conversation(1, samples::user(2)),
-            messages: vec![message.id],
-            of: Side::Agent,
-            at: Timestamp::from_millis(1),
-        };
-        let outcomes = engine.commit(&[mark, second]).unwrap();
-        assert!(matches!(outcomes[..], [Err(StoreError::Corrupt { .. }), Ok(Written::Durable)]), "{outcomes:?}");
-        let header = engine.read(&Read::Conversation(message.conversation)).unwrap();
-        assert_eq!(header, Found::Conversation(Some(Box::new(conversation))), "the failed one changed nothing");
-        let history = Read::History { conversation: message.conversation, from: message.seq, to: message.seq };
-        assert!(matches!(engine.read(&history), Err(StoreError::Corrupt { .. })));
     }
 }
