@@ -244,6 +244,7 @@ fn merge_generator(runs: &[RunResult]) -> Result<Generator, MergeError> {
     }
     Ok(Generator {
         cpu_s: runs.iter().map(|run| run.generator.cpu_s).sum(),
+        waited_s: runs.iter().map(|run| run.generator.waited_s).sum(),
         rss_peak_bytes: runs.iter().map(|run| run.generator.rss_peak_bytes).max().unwrap_or_default(),
         lag: sum_of(runs.iter().map(|run| &run.generator.lag), "lag")?,
         turn: sum_of(runs.iter().map(|run| &run.generator.turn), "turn")?,
@@ -307,6 +308,9 @@ fn add_servers(servers: Vec<&ServerSide>) -> ServerSide {
         add(&mut sum.cpu_s, server.cpu_s);
         for (thread, cpu_s) in &server.cpu_by_thread_s {
             *sum.cpu_by_thread_s.entry(thread.clone()).or_default() += cpu_s;
+        }
+        for (thread, waited_s) in &server.waited_by_thread_s {
+            *sum.waited_by_thread_s.entry(thread.clone()).or_default() += waited_s;
         }
         for sample in &server.samples {
             let (parts, second) = by_second.entry(sample.at_s.round() as i64).or_default();

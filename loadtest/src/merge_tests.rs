@@ -65,8 +65,11 @@ fn two_servers_are_summed() {
     let mut other = chat();
     other.server.as_mut().expect("a server").pid = Some(4_712);
     other.server.as_mut().expect("a server").samples.pop();
-    let server = merge(vec![chat(), other], Parts::Processes).expect("alike").server.expect("seen");
+    let merged = merge(vec![chat(), other], Parts::Processes).expect("alike");
+    let server = merged.server.expect("seen");
     assert_eq!((server.cpu_s, server.cpu_by_thread_s["shard-0"]), (Some(5.0), 5.0));
+    assert_eq!(server.waited_by_thread_s["shard-0"], 0.24);
+    assert_eq!(merged.generator.waited_s, 0.06);
     assert_eq!(server.cpu_us_per_message, Some(125.0));
     assert_eq!(server.samples.len(), 10);
     assert_eq!(server.samples[1].rss_bytes, Some(2 * 20_001_000));

@@ -182,6 +182,10 @@ pub struct SloOutcome {
 pub struct Generator {
     /// CPU time of all generator processes in the measured window, seconds.
     pub cpu_s: f64,
+    /// How long all generator processes were ready to run in the measured window while others had the CPU (the
+    /// scheduler's run-queue wait), seconds; 0 in results of versions that did not measure it.
+    #[serde(default)]
+    pub waited_s: f64,
     /// Largest resident memory of one generator process, bytes.
     pub rss_peak_bytes: u64,
     /// From the intended time of an action to its being done.
@@ -249,6 +253,10 @@ pub struct ServerSide {
     pub cpu_s: Option<f64>,
     /// The same by thread name.
     pub cpu_by_thread_s: BTreeMap<String, f64>,
+    /// By thread name, how long threads were ready to run in the measured window while others had the CPU (the
+    /// scheduler's run-queue wait), seconds; empty in results of versions that did not measure it.
+    #[serde(default)]
+    pub waited_by_thread_s: BTreeMap<String, f64>,
     /// CPU time per answer and push, microseconds; which of both the scenario says.
     pub cpu_us_per_message: Option<f64>,
 }

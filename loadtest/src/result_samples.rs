@@ -54,6 +54,7 @@ pub fn scaled_chat(factor: f64, seed: u64) -> RunResult {
         slos: vec![SloOutcome { objective: "p99(push)<5ms".to_owned(), measured: Some(0.99), kept: true }],
         generator: Generator {
             cpu_s: 2.0,
+            waited_s: 0.03,
             rss_peak_bytes: 12_000_000,
             lag: latency((1..=100).map(|micros| micros * 1_000)),
             turn: latency([20_000]),
@@ -106,6 +107,7 @@ fn server(factor: f64) -> ServerSide {
         samples,
         cpu_s: Some(2.5 * factor),
         cpu_by_thread_s: BTreeMap::from([("shard-0".to_owned(), 2.5 * factor)]),
+        waited_by_thread_s: BTreeMap::from([("shard-0".to_owned(), 0.12 * factor)]),
         cpu_us_per_message: Some(125.0 * factor),
     }
 }

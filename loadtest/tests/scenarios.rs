@@ -98,6 +98,16 @@ fn reconnect_brings_all_back_with_what_they_missed() {
     assert_delivered(&done, 1);
 }
 
+/// A storm is of all sockets, whichever process holds them, and is counted once.
+#[test]
+fn a_storm_of_two_processes_is_one_storm() {
+    let people = ["--connections", "50", "--agents", "2", "--capacity", "25"];
+    let done = kept(&[&["reconnect", "--processes", "2", "--duration", "2s"], people.as_slice()].concat());
+    assert_eq!(done.counter("storms"), 1, "{}", done.told());
+    assert_eq!((done.count("resume"), done.count("last")), (50, 2), "{}", done.told());
+    assert_delivered(&done, 1);
+}
+
 /// Of those that read, nobody misses anything.
 #[test]
 fn slow_readers_cost_the_others_nothing() {

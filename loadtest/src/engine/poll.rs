@@ -42,8 +42,6 @@ impl Interest {
     }
 }
 
-const BATCH_EVENTS: usize = 1024;
-
 /// The set.
 pub struct Poll {
     epoll: OwnedFd,
@@ -51,10 +49,10 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// An empty set.
-    pub fn new() -> io::Result<Self> {
+    /// An empty set that gives the news of at most `batch` sockets at a time.
+    pub fn new(batch: usize) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(BATCH_EVENTS) })
+        Ok(Self { epoll, events: Vec::with_capacity(batch) })
     }
 
     /// Begins to watch; closing the socket ends it.

@@ -31,7 +31,7 @@ impl Socket {
         Ok(Self(socket))
     }
 
-    /// How the connect ended.
+    /// How the connect ended; asking takes the error away.
     pub fn connected(&self) -> io::Result<()> {
         self.0.take_error()?.map_or(Ok(()), Err)
     }

@@ -9,7 +9,7 @@ use crate::measure;
 use crate::report::chart::{Axis, Chart, Line, Scale, Stroke, escape};
 use crate::report::format::{bytes, digits, moment, nanos, whole};
 use crate::report::page::{page as frame, table};
-use crate::report::summary::{load_line, measured_text, server_cpus, server_rss_bytes};
+use crate::report::summary::{load_line, measured_text, server_cpus, server_rss_bytes, waits};
 use crate::result::{Latency, RunResult, Verdict};
 
 /// Charts over time have at most so many points a line; longer runs are drawn by stretches of several seconds, whose
@@ -179,7 +179,10 @@ fn sides_table(runs: &[Named]) -> String {
         let share = |cpu_s: f64| format!("{:.1} %", cpu_s / run.measured_s * 100.0);
         server.cpu_by_thread_s.iter().map(|(thread, cpu_s)| vec![thread.clone(), share(*cpu_s)]).collect()
     });
-    table(&heads, &rows) + &threads
+    let waits = rows_of(runs, &["waited for a CPU", "of the window"], |run| {
+        waits(run).into_iter().map(|(who, wait)| vec![who, wait]).collect()
+    });
+    table(&heads, &rows) + &threads + &waits
 }
 
 fn figure_table(runs: &[Named]) -> String {

@@ -38,6 +38,7 @@ fn one_run() {
     for part in [
         "KEPT",
         "push: latency by the second",
+        "<td>1.2 % (120 ms)</td>",
         "push: percentiles",
         "push: throughput",
         "Server CPU",

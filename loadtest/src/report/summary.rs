@@ -42,6 +42,27 @@ pub fn server_rss_bytes(server: &ServerSide) -> Option<u64> {
     server.samples.iter().filter_map(|sample| sample.rss_bytes).max()
 }
 
+/// Who was ready to run in the measured window while others had the CPU, and how long: what a latency owes to a
+/// machine that is too full. The generator's processes first, as one; of the server threads those that show.
+pub fn waits(result: &RunResult) -> Vec<(String, String)> {
+    if result.measured_s <= 0.0 {
+        return Vec::new();
+    }
+    let text = |waited_s: f64, threads: f64| {
+        let share = waited_s / result.measured_s / threads * 100.0;
+        format!("{share:.1} % ({} ms)", digits(waited_s * 1000.0))
+    };
+    let generator = result.generator.waited_s;
+    let own =
+        (generator > 0.0).then(|| ("generator".to_owned(), text(generator, f64::from(result.load.processes.max(1)))));
+    let threads = result.server.iter().flat_map(|server| &server.waited_by_thread_s);
+    let shown = threads.filter(|(_, waited_s)| **waited_s / result.measured_s >= WAIT_SHOWN_MIN);
+    own.into_iter().chain(shown.map(|(name, waited_s)| (name.clone(), text(*waited_s, 1.0)))).collect()
+}
+
+/// A part of the window that a thread must have waited to be named.
+const WAIT_SHOWN_MIN: f64 = 0.000_5;
+
 fn write_summary(to: &mut String, result: &RunResult) -> fmt::Result {
     writeln!(
         to,
@@ -159,6 +180,10 @@ fn write_sides(to: &mut String, result: &RunResult) -> fmt::Result {
         }
         writeln!(to, "server      {}", parts.join(", "))?;
     }
+    let waits: Vec<String> = waits(result).into_iter().map(|(who, wait)| format!("{who} {wait}")).collect();
+    if !waits.is_empty() {
+        writeln!(to, "waited for a CPU: {}", waits.join(", "))?;
+    }
     for (name, value) in &result.figures {
         writeln!(to, "figure      {name} {}", digits(*value))?;
     }
@@ -187,6 +212,7 @@ mod tests {
             "logins 400",
             "p99(push)<5ms                                0.99 ms  kept",
             "CPU 125 us a message, 25 % of one CPU, 20.0 MB resident at most",
+            "waited for a CPU: generator 0.3 % (30.0 ms), shard-0 1.2 % (120 ms)\n",
             "socket_slope_bytes 312",
             "2026-05-28 20:26:40 UTC",
         ] {
@@ -216,5 +242,19 @@ mod tests {
             text.contains("closed loop, 8 in flight each") && text.contains("closed loop: from the send"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn waits_are_told_by_the_process_and_only_where_they_show() {
+        let mut result = chat();
+        (result.load.processes, result.generator.waited_s) = (2, 0.5);
+        let waited = &mut result.server.as_mut().expect("a server").waited_by_thread_s;
+        waited.insert("store-read-0".to_owned(), 0.004);
+        let told = |who: &str, wait: &str| (who.to_owned(), wait.to_owned());
+        assert_eq!(waits(&result), [told("generator", "2.5 % (500 ms)"), told("shard-0", "1.2 % (120 ms)")]);
+        // A result of a version that did not measure it.
+        (result.generator.waited_s, result.server) = (0.0, None);
+        assert_eq!(waits(&result), []);
+        assert!(!summary(&result).contains("waited"));
     }
 }

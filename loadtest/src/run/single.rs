@@ -10,7 +10,7 @@ use crate::measure::{Metric, Series, sum_up};
 use crate::result::{FORMAT, Generator, Load, RunResult, Verdict};
 use crate::settings::{Secret, Settings};
 use crate::target::machine;
-use crate::target::sample::{Mark, Sampler};
+use crate::target::sample::{Mark, Sampler, Scheduled};
 use crate::target::token::Tokens;
 
 /// Tokens outlive any run.
@@ -37,6 +37,8 @@ pub(super) fn generate(
         started_unix_ms: unix_ms(),
         cpu_from: 0,
         cpu_ns: 0,
+        waited_from: None,
+        waited_ns: 0,
     };
     let mut drive = Drive::new(stage, scenario.as_mut(), &mut desk);
     drive.run()?;
@@ -69,6 +71,9 @@ struct Desk<'a, B> {
     started_unix_ms: u64,
     cpu_from: u64,
     cpu_ns: u64,
+    /// Of the driving thread, which is the calling one.
+    waited_from: Option<u64>,
+    waited_ns: u64,
 }
 
 impl<B: FnMut() -> bool> Watch for Desk<'_, B> {
@@ -79,6 +84,7 @@ impl<B: FnMut() -> bool> Watch for Desk<'_, B> {
     fn window_begins(&mut self) {
         self.started_unix_ms = unix_ms();
         self.cpu_from = clock::cpu();
+        self.waited_from = Scheduled::of_this_thread().map(|times| times.waited_ns);
         if let Some(sampler) = self.sampler {
             sampler.mark(Mark::From);
         }
@@ -86,6 +92,8 @@ impl<B: FnMut() -> bool> Watch for Desk<'_, B> {
 
     fn window_ends(&mut self) {
         self.cpu_ns = clock::cpu() - self.cpu_from;
+        let waited = Scheduled::of_this_thread().zip(self.waited_from);
+        self.waited_ns = waited.map_or(0, |(times, from)| times.waited_ns.saturating_sub(from));
         if let Some(sampler) = self.sampler {
             sampler.mark(Mark::Until);
         }
@@ -157,6 +165,7 @@ impl<B> Desk<'_, B> {
         let measured_s = stage.recorder.measured_s();
         let mut generator = Generator {
             cpu_s: self.cpu_ns as f64 / 1e9,
+            waited_s: self.waited_ns as f64 / 1e9,
             rss_peak_bytes: judge::own_peak_rss(),
             lag: sum_up(lag),
             turn: sum_up(turn),

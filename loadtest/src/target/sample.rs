@@ -41,11 +41,13 @@ pub enum Mark {
     Until,
 }
 
-/// CPU time of a process since its start, seconds.
+/// CPU time of a process since its start, and its waits for a CPU, seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuTimes {
     /// By thread name; threads of one name together, those that ended included as long as they were seen.
     pub by_thread_s: BTreeMap<String, f64>,
+    /// Ready to run while others had the CPU, by thread name.
+    pub waited_by_thread_s: BTreeMap<String, f64>,
 }
 
 /// Samples until it is finished or dropped.
@@ -71,13 +73,35 @@ struct State {
     version: Option<String>,
 }
 
-/// CPU time of every thread ever seen: what a thread used is not lost when it ends.
+/// Times of every thread ever seen: what a thread used is not lost when it ends.
 #[derive(Debug, Default)]
 struct Ledger {
-    /// By thread id: its name and nanoseconds.
-    threads: HashMap<u32, (String, u64)>,
+    /// By thread id: its name and times.
+    threads: HashMap<u32, (String, Scheduled)>,
     /// Of earlier threads that had an id that was used again.
-    ended: HashMap<String, u64>,
+    ended: HashMap<String, Scheduled>,
+}
+
+/// What the scheduler knows of a thread since its start, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scheduled {
+    /// On a CPU.
+    pub ran_ns: u64,
+    /// Ready to run, and not on a CPU.
+    pub waited_ns: u64,
+}
+
+impl Scheduled {
+    /// Of the calling thread; `None` where the kernel does not keep count.
+    pub fn of_this_thread() -> Option<Self> {
+        Self::parse(&fs::read_to_string("/proc/thread-self/schedstat").ok()?)
+    }
+
+    /// The first two numbers of a schedstat (Documentation/scheduler/sched-stats.rst).
+    fn parse(schedstat: &str) -> Option<Self> {
+        let mut numbers = schedstat.split_ascii_whitespace().map(str::parse);
+        Some(Self { ran_ns: numbers.next()?.ok()?, waited_ns: numbers.next()?.ok()? })
+    }
 }
 
 impl CpuTimes {
@@ -88,11 +112,17 @@ impl CpuTimes {
 
     /// What was used since `earlier`; threads that used nothing are left out.
     pub fn since(&self, earlier: &Self) -> Self {
-        let used = self.by_thread_s.iter().map(|(name, seconds)| {
-            let before = earlier.by_thread_s.get(name).copied().unwrap_or(0.0);
-            (name.clone(), seconds - before)
-        });
-        Self { by_thread_s: used.filter(|(_, seconds)| *seconds > 0.0).collect() }
+        let grown = |now: &BTreeMap<String, f64>, before: &BTreeMap<String, f64>| {
+            let growth = now.iter().map(|(name, seconds)| {
+                let before = before.get(name).copied().unwrap_or(0.0);
+                (name.clone(), seconds - before)
+            });
+            growth.filter(|(_, seconds)| *seconds > 0.0).collect()
+        };
+        Self {
+            by_thread_s: grown(&self.by_thread_s, &earlier.by_thread_s),
+            waited_by_thread_s: grown(&self.waited_by_thread_s, &earlier.waited_by_thread_s),
+        }
     }
 }
 
@@ -154,11 +184,15 @@ impl Sampler {
             sample.at_s = zero.map_or(0.0, |zero| seconds_between(zero, at));
             sample
         });
+        let samples = samples.collect();
+        let cpu_s = used.as_ref().map(CpuTimes::total_s);
+        let used = used.unwrap_or_default();
         ServerSide {
             pid: self.shared.target.pid,
-            samples: samples.collect(),
-            cpu_s: used.as_ref().map(CpuTimes::total_s),
-            cpu_by_thread_s: used.map(|used| used.by_thread_s).unwrap_or_default(),
+            samples,
+            cpu_s,
+            cpu_by_thread_s: used.by_thread_s,
+            waited_by_thread_s: used.waited_by_thread_s,
             cpu_us_per_message: None,
         }
     }
@@ -209,29 +243,34 @@ impl Ledger {
             let Some(id) = task.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             let read = |file: &str| fs::read_to_string(task.path().join(file)).ok();
             // A thread may end in between.
-            let Some((name, nanos)) = read("comm").zip(read("schedstat").and_then(|text| on_cpu_ns(&text))) else {
-                continue;
-            };
-            self.saw(id, name.trim_end().to_owned(), nanos);
+            let times = read("schedstat").and_then(|text| Scheduled::parse(&text));
+            let Some((name, times)) = read("comm").zip(times) else { continue };
+            self.saw(id, name.trim_end().to_owned(), times);
         }
         Some(self.sums())
     }
 
-    fn saw(&mut self, id: u32, name: String, nanos: u64) {
-        if let Some((earlier_name, earlier)) = self.threads.insert(id, (name, nanos))
-            && earlier > nanos
+    fn saw(&mut self, id: u32, name: String, times: Scheduled) {
+        if let Some((earlier_name, earlier)) = self.threads.insert(id, (name, times))
+            && earlier.ran_ns > times.ran_ns
         {
-            *self.ended.entry(earlier_name).or_default() += earlier;
+            let ended = self.ended.entry(earlier_name).or_default();
+            ended.ran_ns += earlier.ran_ns;
+            ended.waited_ns += earlier.waited_ns;
         }
     }
 
     fn sums(&self) -> CpuTimes {
-        let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-        let running = self.threads.values().map(|(name, nanos)| (name, nanos));
-        for (name, nanos) in running.chain(&self.ended) {
-            *sums.entry(name.clone()).or_default() += nanos;
-        }
-        CpuTimes { by_thread_s: sums.into_iter().map(|(name, nanos)| (name, nanos as f64 / 1e9)).collect() }
+        let running = self.threads.values().map(|(name, times)| (name, times));
+        let all: Vec<(&String, &Scheduled)> = running.chain(&self.ended).collect();
+        let sum = |of: fn(&Scheduled) -> u64| {
+            let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+            for (name, times) in &all {
+                *sums.entry((*name).clone()).or_default() += of(times);
+            }
+            sums.into_iter().map(|(name, nanos)| (name, nanos as f64 / 1e9)).collect()
+        };
+        CpuTimes { by_thread_s: sum(|times| times.ran_ns), waited_by_thread_s: sum(|times| times.waited_ns) }
     }
 }
 
@@ -249,11 +288,6 @@ fn sample_until(shared: &Shared, stopped: &mpsc::Receiver<()>) {
             Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
     }
-}
-
-/// The first number of a schedstat: nanoseconds on a CPU (Documentation/scheduler/sched-stats.rst).
-fn on_cpu_ns(schedstat: &str) -> Option<u64> {
-    schedstat.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn resident_bytes(pid: u32) -> Option<u64> {
@@ -282,8 +316,10 @@ mod tests {
 
     #[test]
     fn files_of_proc_are_read() {
-        assert_eq!(on_cpu_ns("1234567 89 10\n"), Some(1_234_567));
-        assert_eq!(on_cpu_ns(""), None);
+        let times = |ran_ns, waited_ns| Some(Scheduled { ran_ns, waited_ns });
+        assert_eq!(Scheduled::parse("1234567 89 10\n"), times(1_234_567, 89));
+        assert_eq!((Scheduled::parse(""), Scheduled::parse("7")), (None, None));
+        assert!(Scheduled::of_this_thread().is_some());
         assert_eq!(kib_of("Name: x\nVmRSS:\t    5120 kB\n", "VmRSS:"), Some(5120 * 1024));
         assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
     }
@@ -291,17 +327,22 @@ mod tests {
     #[test]
     fn what_an_ended_thread_used_is_kept() {
         let mut ledger = Ledger::default();
-        ledger.saw(7, "shard".to_owned(), 2_000_000_000);
-        ledger.saw(8, "shard".to_owned(), 1_000_000_000);
+        let times =
+            |ran_ms: u64, waited_ms: u64| Scheduled { ran_ns: ran_ms * 1_000_000, waited_ns: waited_ms * 1_000_000 };
+        ledger.saw(7, "shard".to_owned(), times(2_000, 500));
+        ledger.saw(8, "shard".to_owned(), times(1_000, 0));
         let earlier = ledger.sums();
         // The id 7 was given to a new thread.
-        ledger.saw(7, "storage".to_owned(), 500_000_000);
-        ledger.saw(8, "shard".to_owned(), 1_250_000_000);
+        ledger.saw(7, "storage".to_owned(), times(500, 0));
+        ledger.saw(8, "shard".to_owned(), times(1_250, 125));
         let now = ledger.sums();
         assert_eq!(now.by_thread_s, BTreeMap::from([("shard".to_owned(), 3.25), ("storage".to_owned(), 0.5)]));
         let used = now.since(&earlier);
         assert_eq!(used.by_thread_s, BTreeMap::from([("shard".to_owned(), 0.25), ("storage".to_owned(), 0.5)]));
         assert!((used.total_s() - 0.75).abs() < 1e-9);
+        // Who waited for nothing is left out; what the ended one had waited is not forgotten.
+        assert_eq!(now.waited_by_thread_s["shard"], 0.625);
+        assert_eq!(used.waited_by_thread_s, BTreeMap::from([("shard".to_owned(), 0.125)]));
     }
 
     #[test]
