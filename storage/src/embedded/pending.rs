@@ -2,12 +2,13 @@
 //! waits for a write does not wait for what the tables do meanwhile. Readers wait until what was acknowledged is
 //! applied. Must not know where the journal is or what is stored.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fjall::{OwnedWriteBatch, PersistMode, Slice};
-use switchboard_protocol::model::limits::STORE_CHECKPOINT_BYTES;
+use switchboard_protocol::model::limits::{STORE_APPLY_DELAY_MS, STORE_CHECKPOINT_BYTES, STORE_GROUP_WRITES};
 
 use super::journal::{Durable, Entry, Record, TablesLog};
 use super::{SPACES, Spaces};
@@ -16,8 +17,8 @@ use crate::StoreError;
 /// What a group puts (`None`: removes), by keyspace.
 pub(super) type Entries = [HashMap<Slice, Option<Slice>>; SPACES];
 
-/// Emptied `Entries` kept for their memory; usually no more groups than this are on their way.
-const SPARES_MAX: usize = 4;
+/// Emptied `Entries` kept for their memory: as many groups as are on their way in a busy moment.
+const SPARES_MAX: usize = 8;
 
 /// A group that is synced.
 pub(super) struct Synced {
@@ -123,6 +124,7 @@ impl Pending {
                 return Err(StoreError::io("reading stored data", failure.clone()));
             }
             state.readers += 1;
+            self.work.notify_one();
             state = self.progress.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.readers -= 1;
         }
@@ -145,29 +147,28 @@ impl Pending {
     pub fn run(&self, spaces: &Spaces, mut log: TablesLog) {
         let _guard = PanicGuard(self);
         let mut unreported_bytes = 0;
-        while let Some(synced) = self.next() {
-            unreported_bytes += synced.journal_bytes;
-            let result = apply(spaces, &synced.entries).and_then(|()| {
+        while let Some(groups) = self.next() {
+            unreported_bytes += groups.iter().map(|synced| synced.journal_bytes).sum::<u64>();
+            let last = groups.last().map_or(0, |synced| synced.group);
+            let result = apply(spaces, &groups).and_then(|()| {
                 if unreported_bytes < STORE_CHECKPOINT_BYTES {
                     return Ok(());
                 }
                 unreported_bytes = 0;
-                self.durable.applied(synced.group, log.position()?);
+                self.durable.applied(last, log.position()?);
                 Ok(())
             });
             match result {
-                Ok(()) => self.done(synced),
+                Ok(()) => self.done(groups),
                 Err(error) => return self.fail(&format!("the tables took no more: {error}")),
             }
         }
     }
 
-    fn next(&self) -> Option<Arc<Synced>> {
+    /// What is to be applied together: unless somebody waits to read, what comes within a moment.
+    fn next(&self) -> Option<Vec<Arc<Synced>>> {
         let mut state = self.state();
-        loop {
-            if let Some(synced) = state.groups.front() {
-                return Some(synced.clone());
-            }
+        while state.groups.is_empty() {
             if state.closing {
                 return None;
             }
@@ -175,17 +176,27 @@ impl Pending {
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle = false;
         }
+        if state.readers == 0 && !state.closing {
+            state = self
+                .work
+                .wait_timeout(state, Duration::from_millis(STORE_APPLY_DELAY_MS))
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        Some(state.groups.iter().cloned().collect())
     }
 
-    fn done(&self, synced: Arc<Synced>) {
+    fn done(&self, groups: Vec<Arc<Synced>>) {
         let mut state = self.state();
-        state.groups.pop_front();
-        self.applied.store(synced.group, Ordering::Release);
+        state.groups.drain(..groups.len());
+        if let Some(last) = groups.last() {
+            self.applied.store(last.group, Ordering::Release);
+        }
         if state.readers > 0 {
             self.progress.notify_all();
         }
         drop(state);
-        if let Some(Synced { mut entries, .. }) = Arc::into_inner(synced) {
+        for Synced { mut entries, .. } in groups.into_iter().filter_map(Arc::into_inner).take(SPARES_MAX) {
             entries.iter_mut().for_each(HashMap::clear);
             let mut state = self.state();
             if state.spares.len() < SPARES_MAX {
@@ -205,17 +216,24 @@ impl Pending {
     }
 }
 
-/// Puts a group into the tables, unsynced, and lets readers see it.
-fn apply(spaces: &Spaces, entries: &Entries) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let count = entries.iter().map(HashMap::len).sum();
-    let batch = OwnedWriteBatch::with_capacity(spaces.database.clone(), count);
+/// Puts groups into the tables, unsynced and all or none, and lets readers see them.
+fn apply(spaces: &Spaces, groups: &[Arc<Synced>]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let batch = OwnedWriteBatch::with_capacity(spaces.database.clone(), groups.len() * STORE_GROUP_WRITES);
     // `Buffer`: all of it is with the kernel before anybody asks how far the tables' journal was written.
     let mut batch = batch.durability(Some(PersistMode::Buffer));
-    for (of_space, space) in entries.iter().zip(spaces.all()) {
-        for (key, value) in of_space {
-            match value {
-                Some(value) => batch.insert(space, key.clone(), value.clone()),
-                None => batch.remove(space, key.clone()),
+    let mut newer = HashSet::new();
+    for (number, space) in spaces.all().into_iter().enumerate() {
+        newer.clear();
+        for synced in groups.iter().rev() {
+            for (key, value) in &synced.entries[number] {
+                // Of a key that several groups write, the tables need the newest, and take one in a batch.
+                if groups.len() > 1 && !newer.insert(key) {
+                    continue;
+                }
+                match value {
+                    Some(value) => batch.insert(space, key.clone(), value.clone()),
+                    None => batch.remove(space, key.clone()),
+                }
             }
         }
     }
