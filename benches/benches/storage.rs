@@ -56,6 +56,8 @@ fn rows(found: &Found) -> usize {
         Found::Sent(found) => usize::from(found.is_some()),
         Found::Seq(found) => usize::from(found.is_some()),
         Found::Agents(agents) => agents.len(),
+        Found::Conversations { page, .. } => page.len(),
+        Found::Listed(found) => usize::from(found.is_some()),
     }
 }
 

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::limits::PAGE_MAX;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, Conversation, ConversationId, Found, Message, MessageId, Party, Read, Sender, Sent, Seq,
-    Side, State, Timestamp, VShard, Write, Written,
+    AgentId, AgentProfile, Conversation, ConversationFilter, ConversationId, Found, Group, ListPosition, Listed,
+    Message, MessageId, Party, Platform, Read, Sender, Sent, Seq, Side, State, Timestamp, VShard, Viewer, Write,
+    Written,
 };
 
 pub use caller::{Caller, Heard, Inbox};
@@ -50,6 +51,8 @@ const CASES: &[(&str, Case)] = &[
     ("a closed conversation leaves the open index", closed_leaves_index),
     ("open conversations page by ascending id", open_pages),
     ("a customer's conversations come newest first", customers_newest),
+    ("lists come newest first, by state, agent, group and viewer, with the newest message", lists),
+    ("lists page by when a conversation was opened, then by id", list_pages),
     ("parties that look alike are not mixed up", parties_apart),
     ("agents page, are changed, deleted and come again", agents),
     ("leases never repeat", leases),
@@ -265,6 +268,92 @@ fn customers_newest(caller: &Caller) {
     assert_eq!(customer(caller, &party, 10), (number, newest.clone()));
     assert_eq!(customer(caller, &party, 2), (number, newest[..2].to_vec()));
     assert_eq!(customer(caller, &party, 0), (number, vec![]));
+}
+
+fn lists(caller: &Caller) {
+    let group = |name: &str| Group::new(name).expect("a sample group is valid");
+    let agent = samples::agent_id;
+    // Opened in the order of their ids; their customers' shards are others.
+    let mut all: Vec<_> = (1..=4).map(|id| conversation(id, user(100 + id))).collect();
+    for (header, name) in all.iter_mut().zip(["a", "a", "b", "b"]) {
+        header.group = group(name);
+        caller.write(opening(header));
+    }
+    let (write, message) = append(&mut all[0], 50, Side::Customer, None);
+    caller.write(match write {
+        Write::Append { conversation, message, client_msg_id, .. } => {
+            Write::Append { conversation, opens: false, message, client_msg_id }
+        }
+        other => other,
+    });
+    for (at, number) in [(1, 7), (2, 7), (3, 8)] {
+        (all[at].agent, all[at].state) = (Some(agent(number)), State::Active);
+        caller.write(saving(&all[at]));
+    }
+    all[2].state = State::Closed;
+    caller.write(saving(&all[2]));
+    let list = |filter: ConversationFilter| listed(caller, filter, None, 10).0;
+    let any = ConversationFilter::default;
+    assert_eq!(list(any()), [4, 3, 2, 1]);
+    let state = |state| ConversationFilter { state: Some(state), ..any() };
+    assert_eq!(list(state(State::Pending)), [1]);
+    assert_eq!(list(state(State::Active)), [4, 2]);
+    assert_eq!(list(state(State::Closed)), [3]);
+    assert!(list(state(State::Robot)).is_empty());
+    assert_eq!(list(ConversationFilter { agent: Some(agent(7)), ..any() }), [3, 2]);
+    assert_eq!(list(ConversationFilter { agent: Some(agent(7)), ..state(State::Active) }), [2]);
+    assert!(list(ConversationFilter { platform: Some(Platform::Wechat), ..any() }).is_empty());
+    let sees = |number, groups: &[&str]| {
+        let groups = groups.iter().map(|name| group(name)).collect();
+        ConversationFilter { viewer: Some(Viewer { agent: agent(number), groups }), ..any() }
+    };
+    assert_eq!(list(sees(7, &["a"])), [3, 2, 1], "its own and its group's, each once");
+    assert_eq!(list(sees(9, &["a", "b"])), [4, 3, 2, 1]);
+    assert!(list(sees(9, &[])).is_empty());
+    assert_eq!(list(ConversationFilter { agent: Some(agent(7)), ..sees(9, &["a"]) }), [2]);
+    // Back to the queue, and to another: the former agent's places are passed over.
+    (all[1].agent, all[1].state) = (None, State::Pending);
+    caller.write(saving(&all[1]));
+    assert_eq!(list(ConversationFilter { agent: Some(agent(7)), ..any() }), [3]);
+    assert_eq!(list(state(State::Pending)), [2, 1]);
+    (all[1].agent, all[1].state) = (Some(agent(8)), State::Active);
+    caller.write(saving(&all[1]));
+    assert_eq!(list(ConversationFilter { agent: Some(agent(8)), ..any() }), [4, 2]);
+    let one = |id| match caller.read(Read::Listed(samples::conversation_id(id))) {
+        Found::Listed(listed) => listed.map(|listed| *listed),
+        other => panic!("the answer is no conversation: {other:?}"),
+    };
+    assert_eq!(one(1), Some(Listed { conversation: all[0].clone(), last_message: Some(message) }));
+    assert_eq!(one(2), Some(Listed { conversation: all[1].clone(), last_message: None }));
+    assert_eq!(one(9), None);
+}
+
+fn list_pages(caller: &Caller) {
+    // Two opened in the same millisecond; and ids that are not in the order of time.
+    for (id, millis) in [(10, 5), (300, 5), (20, 7), (40, 6), (5, 300)] {
+        let mut header = conversation(id, user(id));
+        header.created_at = Timestamp::from_millis(millis);
+        caller.write(opening(&header));
+    }
+    let page = |after, limit| listed(caller, ConversationFilter::default(), after, limit);
+    let (first, next) = page(None, 2);
+    assert_eq!((first, next.map(|at| at.conversation.get())), (vec![5, 20], Some(20)));
+    let (second, next) = page(next, 2);
+    assert_eq!((second, next.map(|at| at.conversation.get())), (vec![40, 300], Some(300)));
+    assert_eq!(page(next, 2), (vec![10], None));
+    assert_eq!(page(None, 5), (vec![5, 20, 40, 300, 10], None), "a full page that is the last says so");
+}
+
+fn listed(
+    caller: &Caller,
+    filter: ConversationFilter,
+    after: Option<ListPosition>,
+    limit: u32,
+) -> (Vec<u64>, Option<ListPosition>) {
+    match caller.read(Read::Conversations { filter, after, limit }) {
+        Found::Conversations { page, next } => (page.iter().map(|listed| listed.conversation.id.get()).collect(), next),
+        other => panic!("the answer is no list: {other:?}"),
+    }
 }
 
 fn parties_apart(caller: &Caller) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use switchboard_protocol::model::limits::{ID_LEASE_BLOCK_IDS, PAGE_MAX};
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Message, MessageId, Party,
-    Read, Sender, Sent, Seq, Side, Timestamp, VShard, Write, Written,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerNumber, Found,
+    ListPosition, Listed, Message, MessageId, Party, Read, Sender, Sent, Seq, Side, Timestamp, VShard, Write, Written,
 };
 
 use crate::{Engine, Outcome, StoreError};
@@ -86,6 +86,8 @@ impl Tables {
                 let ids = self.open.iter().filter(|id| Some(**id) > *after);
                 Found::OpenConversations(self.headers(ids.take(*limit as usize)))
             }
+            Read::Conversations { filter, after, limit } => self.list(filter, *after, *limit as usize),
+            Read::Listed(id) => Found::Listed(self.conversations.get(id).map(|header| Box::new(self.listed(header)))),
             Read::Agents { after, limit } => {
                 let page = self.agents.iter().filter(|(id, _)| Some(**id) > *after).take(*limit as usize);
                 Found::Agents(page.map(|(id, profile)| (*id, profile.clone())).collect())
@@ -153,6 +155,23 @@ impl Tables {
         }
         let page = self.messages.range((id, from)..=(id, to)).take(PAGE_MAX as usize);
         page.map(|(_, message)| message.clone()).collect()
+    }
+
+    /// Looks through all headers: the reference has no index that could be wrong.
+    fn list(&self, filter: &ConversationFilter, after: Option<ListPosition>, limit: usize) -> Found {
+        let admitted = self.conversations.values().filter(|header| filter.admits(header));
+        let mut places: Vec<_> =
+            admitted.map(ListPosition::of).filter(|at| after.is_none_or(|after| *at < after)).collect();
+        places.sort_unstable_by(|one, other| other.cmp(one));
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let page = places.iter().map(|at| self.listed(&self.conversations[&at.conversation])).collect();
+        Found::Conversations { page, next: places.last().copied().filter(|_| more) }
+    }
+
+    fn listed(&self, header: &Conversation) -> Listed {
+        let last_message = self.messages.get(&(header.id, header.last_seq)).cloned();
+        Listed { conversation: header.clone(), last_message }
     }
 
     fn headers<'a>(&self, ids: impl Iterator<Item = &'a ConversationId>) -> Vec<Conversation> {

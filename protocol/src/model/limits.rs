@@ -174,3 +174,15 @@ pub const OUTBOX_SPARE_MAX_BYTES: usize = 4096;
 /// Sockets that one turn sends to, beside answering what it reads: less than a millisecond of a large fan-out, the
 /// rest is the next turns'.
 pub const SEND_BATCH_SOCKETS: usize = 256;
+
+/// Conversations of a page of `/api/sessions` if the peer does not say: the guide knows no pages, so as many as there may be.
+pub const SESSIONS_PAGE_DEFAULT: u32 = PAGE_MAX;
+/// Headers looked at for one page of a list whose conditions no index has together: 10 ms of a reader thread. The
+/// page then ends early and says where to go on.
+pub const LISTING_SCAN_MAX_ROWS: usize = 10_000;
+/// A message's content by guide 4 (`maxLength: 4096`).
+pub const SESSION_CONTENT_MAX_CHARS: usize = 4096;
+/// Connections that watch one conversation without being its agent's: colleagues who look on.
+pub const WATCHERS_MAX_CONNECTIONS: usize = 64;
+/// Conversations that one connection watches: those open on a screen.
+pub const WATCHED_MAX_CONVERSATIONS: usize = 100;

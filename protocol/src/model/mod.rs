@@ -10,6 +10,7 @@ mod conversation;
 mod event;
 mod id;
 pub mod limits;
+mod listing;
 mod message;
 mod party;
 mod refusal;
@@ -24,6 +25,9 @@ pub use event::{Event, Scene};
 pub use id::{
     AgentCode, AgentId, ClientMsgId, ConversationId, CustomerNumber, Group, InvalidId, MessageId, Seq, UserId, VShard,
     VisitorId,
+};
+pub use listing::{
+    ConversationFilter, ConversationQuery, ConversationView, Line, ListPosition, Listed, Platform, Viewer,
 };
 pub use message::{Body, BodyKind, Draft, Message, Sender, Sent, Side};
 pub use party::{Actor, Party};

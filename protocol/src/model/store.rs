@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Message, MessageId, Party,
-    Sender, Sent, Seq, Side, Timestamp, VShard,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerNumber, ListPosition,
+    Listed, Message, MessageId, Party, Sender, Sent, Seq, Side, Timestamp, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
@@ -24,7 +24,8 @@ pub enum Write {
         /// With `message.sender`, the dedup key.
         client_msg_id: Option<ClientMsgId>,
     },
-    /// A header. A closed one leaves the index of open conversations.
+    /// A header. A closed one leaves the index of open conversations. State, agent and group change by this write
+    /// only, so that the index of lists needs no look at what was.
     SaveConversation {
         /// The header.
         conversation: Conversation,
@@ -106,6 +107,17 @@ pub enum Read {
         /// At most so many.
         limit: u32,
     },
+    /// A page of conversations, newest first, each with its newest message.
+    Conversations {
+        /// Which.
+        filter: ConversationFilter,
+        /// Only what comes behind this place.
+        after: Option<ListPosition>,
+        /// 1 to 100.
+        limit: u32,
+    },
+    /// A conversation with its newest message.
+    Listed(ConversationId),
     /// Agents by ascending id, deleted ones too, a page (read at start).
     Agents {
         /// Only ids above this one.
@@ -135,6 +147,16 @@ pub enum Found {
     },
     /// Ascending by id.
     OpenConversations(Vec<Conversation>),
+    /// Newest first.
+    Conversations {
+        /// The page.
+        page: Vec<Listed>,
+        /// Behind which place to go on, if there is or may be more: an engine may stop at
+        /// `LISTING_SCAN_MAX_ROWS` with a page that is not full.
+        next: Option<ListPosition>,
+    },
+    /// A conversation, if there is such a one.
+    Listed(Option<Box<Listed>>),
     /// Ascending by id; `None` for a deleted agent.
     Agents(Vec<(AgentId, Option<AgentProfile>)>),
 }

@@ -1,7 +1,9 @@
 //! Random operations in groups of random size, compared with `Tables`. Repeatable: seeded. Must not know
 //! engines.
 
-use switchboard_protocol::model::{Conversation, Found, Read, Sender, Seq, Side, State, Timestamp, Write};
+use switchboard_protocol::model::{
+    Conversation, ConversationFilter, Found, ListPosition, Read, Sender, Seq, Side, State, Timestamp, Write,
+};
 
 use super::{Caller, any_message, samples};
 use crate::memory::split_mix_64;
@@ -84,7 +86,13 @@ impl World {
                 samples::append(&mut self.conversations[at], id, side, key.as_deref()).0
             }
             5 => {
+                let agent = samples::agent_id(self.base + 1 + self.below(3));
                 let conversation = &mut self.conversations[at];
+                if conversation.is_open() && self.random.is_multiple_of(2) {
+                    (conversation.agent, conversation.state) = (Some(agent), State::Active);
+                } else if conversation.is_open() {
+                    (conversation.agent, conversation.state) = (None, State::Pending);
+                }
                 // Once closed, closed for good; `opens` comes with the first write only.
                 if conversation.last_seq != Seq::ZERO && self.random.is_multiple_of(3) {
                     conversation.state = State::Closed;
@@ -116,7 +124,7 @@ impl World {
     fn read(&mut self) -> Read {
         let at = self.conversation();
         let conversation = self.conversations[at].id;
-        match self.below(7) {
+        match self.below(9) {
             0 => Read::Conversation(conversation),
             1 => Read::History { conversation, from: Seq::new(self.below(60)), to: Seq::new(self.below(90)) },
             2 => Read::SeqOf { conversation, message: self.message() },
@@ -130,6 +138,20 @@ impl World {
                 after: (self.below(2) == 0).then_some(conversation),
                 limit: self.below(20) as u32,
             },
+            6 => Read::Listed(conversation),
+            7 => {
+                // Of this world's own agents, so that other seeds are not in it.
+                let agent = samples::agent_id(self.base + 1 + self.below(3));
+                let states = [None, Some(State::Pending), Some(State::Active), Some(State::Closed)];
+                let at = ListPosition::of(&self.conversations[at]);
+                let filter = ConversationFilter {
+                    state: states[self.below(4) as usize],
+                    agent: Some(agent),
+                    ..ConversationFilter::default()
+                };
+                let after = (self.below(2) == 0).then_some(at);
+                Read::Conversations { filter, after, limit: 1 + self.below(6) as u32 }
+            }
             _ => Read::Agents {
                 after: (self.below(2) == 0).then(|| samples::agent_id(self.base + 1 + self.random % 9)),
                 limit: self.below(20) as u32,

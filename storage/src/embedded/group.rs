@@ -12,7 +12,7 @@ use switchboard_protocol::model::{
 };
 
 use super::pending::{Entries, Pending};
-use super::{CONVERSATIONS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, keys};
+use super::{CONVERSATIONS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, keys, listing};
 use crate::{Outcome, StoreError, record};
 
 /// The writes of one group, staged.
@@ -35,11 +35,15 @@ impl Group {
         match write {
             Write::Append { conversation, opens, message, client_msg_id } => {
                 self.save(conversation, *opens);
+                if *opens {
+                    self.list(conversation, true);
+                }
                 self.append(message, client_msg_id.as_ref());
                 Ok(Written::Durable)
             }
             Write::SaveConversation { conversation, opens } => {
                 self.save(conversation, *opens);
+                self.list(conversation, *opens);
                 Ok(Written::Durable)
             }
             Write::MarkRead { conversation, messages, of, at } => {
@@ -73,6 +77,14 @@ impl Group {
             self.put(CONVERSATIONS, keys::customer(&conversation.customer));
             self.put_mark(CONVERSATIONS, keys::customers_conversation(&conversation.customer, id));
         }
+    }
+
+    /// Its places in lists.
+    fn list(&mut self, conversation: &Conversation, opens: bool) {
+        listing::places(conversation, opens, |key, put| match put {
+            true => self.put_mark(CONVERSATIONS, key),
+            false => self.remove(CONVERSATIONS, key),
+        });
     }
 
     fn append(&mut self, message: &Message, client_msg_id: Option<&ClientMsgId>) {

@@ -10,8 +10,10 @@
 //! | conversations | `o`, conversation | nothing: it is open |
 //! | conversations | `c`, party | customer |
 //! | conversations | `n`, party, conversation | nothing: it is the customer's |
+//! | conversations | `i`, scope, state, when it was opened, conversation | nothing: its place in lists |
 //! | directory | `a`, agent | agent or its tombstone |
 //! | directory | `l`, vshard | the next counter to lease |
+//! | directory | `i` | nothing: all conversations have their places in lists |
 //! | directory | `j` | nothing: the data directory has a journal of ours |
 
 use switchboard_protocol::model::{AgentId, ClientMsgId, ConversationId, MessageId, Party, Sender, Seq, Side, VShard};

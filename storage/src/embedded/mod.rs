@@ -4,6 +4,7 @@
 mod group;
 mod journal;
 mod keys;
+mod listing;
 mod pending;
 mod read;
 #[cfg(test)]
@@ -104,6 +105,7 @@ impl Opened {
             let marked = spaces.directory.insert(keys::JOURNAL, []);
             marked.map_err(|error| StoreError::io("marking the data directory", error))?;
         }
+        listing::complete(&spaces)?;
         spaces.sync()?;
         Ok(Self { spaces, journal, log, last_group })
     }

@@ -5,10 +5,10 @@ use std::ops::Bound;
 use fjall::{Readable, Snapshot};
 use switchboard_protocol::model::limits::PAGE_MAX;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, Conversation, ConversationId, CustomerNumber, Found, Message, Party, Read, Seq,
+    AgentId, AgentProfile, Conversation, ConversationId, CustomerNumber, Found, Listed, Message, Party, Read, Seq,
 };
 
-use super::{Spaces, keys};
+use super::{Spaces, keys, listing};
 use crate::{StoreError, record};
 
 pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> {
@@ -35,6 +35,11 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
             Found::Customer { number, conversations }
         }
         Read::OpenConversations { after, limit } => Found::OpenConversations(view.open(*after, *limit)?),
+        Read::Conversations { filter, after, limit } => listing::page(&view, filter, *after, *limit)?,
+        Read::Listed(id) => {
+            let listed = view.conversation(*id)?.map(|conversation| view.listed(conversation)).transpose()?;
+            Found::Listed(listed.map(Box::new))
+        }
         Read::Agents { after, limit } => Found::Agents(view.agents(*after, *limit)?),
     })
 }
@@ -44,19 +49,36 @@ pub(super) fn failed(error: fjall::Error) -> StoreError {
     StoreError::io("reading stored data", error)
 }
 
-struct View<'a> {
+/// A snapshot of everything.
+pub(super) struct View<'a> {
     spaces: &'a Spaces,
     snapshot: Snapshot,
 }
 
 impl View<'_> {
+    pub(super) fn spaces(&self) -> &Spaces {
+        self.spaces
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// A header with its newest message.
+    pub(super) fn listed(&self, conversation: Conversation) -> Result<Listed, StoreError> {
+        let (id, seq) = (conversation.id, conversation.last_seq);
+        let bytes = self.snapshot.get(&self.spaces.messages, keys::message(id, seq)).map_err(failed)?;
+        let last_message = bytes.map(|bytes| record::read_message(id, seq, &bytes)).transpose()?;
+        Ok(Listed { conversation, last_message })
+    }
+
     fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         let bytes = self.snapshot.get(&self.spaces.conversations, keys::header(id)).map_err(failed)?;
         bytes.map(|bytes| record::read_conversation(id, &bytes)).transpose()
     }
 
     /// A conversation that an index names.
-    fn indexed(&self, id: ConversationId) -> Result<Conversation, StoreError> {
+    pub(super) fn indexed(&self, id: ConversationId) -> Result<Conversation, StoreError> {
         self.conversation(id)?
             .ok_or_else(|| StoreError::corrupt(format!("conversation {id} is in an index but has no header")))
     }
