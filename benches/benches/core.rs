@@ -11,7 +11,7 @@ use switchboard_domain::{
 };
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{
-    Actor, AgentCode, AgentId, AgentProfile, Answer, Body, BodyKind, ClientMsgId, Command, Conversation,
+    Accept, Actor, AgentCode, AgentId, AgentProfile, Answer, Body, BodyKind, ClientMsgId, Command, Conversation,
     ConversationId, CustomerNumber, Draft, Event, Found, Group, Party, Seq, State, Target, Timestamp, UserId, VShard,
     Written,
 };
@@ -96,7 +96,7 @@ impl World {
         let users = (1..=conversations).map(|number| (number, Party::User(user(number))));
         let agents = (0..AGENTS).map(|number| (conversations + 1 + number, Party::Agent(agent(number))));
         for (slot, party) in users.chain(agents) {
-            let arrived = Input::Arrived { connection: connection(slot), party, claims: None };
+            let arrived = Input::Arrived { connection: connection(slot), party, accept: Accept::Auto, claims: None };
             world.core.handle(NOW, arrived, &mut world.effects);
         }
         world.effects.clear();
@@ -191,7 +191,12 @@ fn listeners(c: &mut Criterion) {
     let mut world = World::with_conversations(1);
     let party = Party::Agent(agent(1));
     for slot in 1..DEVICES as u64 {
-        let arrived = Input::Arrived { connection: connection(1_000_000 + slot), party: party.clone(), claims: None };
+        let arrived = Input::Arrived {
+            connection: connection(1_000_000 + slot),
+            party: party.clone(),
+            accept: Accept::Auto,
+            claims: None,
+        };
         world.core.handle(NOW, arrived, &mut world.effects);
     }
     let mut group = c.benchmark_group("core/listeners");

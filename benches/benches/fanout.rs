@@ -38,7 +38,7 @@ fn event() -> Event {
         customer_number: CustomerNumber::from_wire(100).expect("a possible number"),
         agent: AgentId::new(50).ok(),
     };
-    Event::Message { scene, message }
+    Event::Message { scene, message, author: None }
 }
 
 /// A frame with the event, as `server/src/shard/effects.rs` makes it.

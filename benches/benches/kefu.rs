@@ -44,6 +44,7 @@ fn push(customer: Party, number: u64) -> Event {
     Event::Message {
         scene: Scene { conversation: conversation(), customer, customer_number, agent },
         message: message(7),
+        author: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use switchboard_domain::{ConnectionId, ShardId};
 use switchboard_protocol::model::{
     Accept, Actor, AgentChange, AgentChoice, AgentDraft, AgentId, AgentRef, AgentStatus, Body, BodyKind, ClientMsgId,
-    Command, ConversationId, Draft, Group, MessageId, Party, Seq, Side, Target, Window,
+    Command, ConversationId, Draft, Group, MessageId, Party, Seq, Side, State, Target, Window,
 };
 
 use super::people::{ADMIN, LOOSE, named, pair};
@@ -261,7 +261,8 @@ impl World {
         let name = AgentRef::Id(agent);
         let small = u32::try_from(self.rng.range(0, 5)).expect("small");
         let mut change = AgentChange::default();
-        let command = match self.rng.range(0, 12) {
+        let command = match self.rng.range(0, 18) {
+            12..18 => return self.pick(name),
             0 => Command::DeleteAgent(name),
             1 => {
                 change.max_concurrent = Some(small);
@@ -288,6 +289,21 @@ impl World {
             }
         };
         self.ask_as_admin(command);
+    }
+
+    /// Somebody at a workbench picks a waiting conversation for an agent; now and then two do at once.
+    fn pick(&mut self, agent: AgentRef) {
+        let waiting = self.judge.decided.values().filter(|header| header.state == State::Pending);
+        let waiting: Vec<_> = waiting.map(|header| header.id).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let conversation = waiting[self.rng.range(0, waiting.len() as u64) as usize];
+        for _ in 0..self.rng.range(1, 3) {
+            let (shard, connection) = self.anywhere();
+            let command = Command::Accept { conversation, agent: agent.clone() };
+            self.ask(ADMIN, shard, connection, Actor::Workbench(None), command);
+        }
     }
 
     pub fn ask_as_admin(&mut self, command: Command) {

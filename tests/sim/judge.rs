@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_domain::{Placement, ShardId};
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, AgentView, ClientMsgId, Conversation, ConversationId, Message, MessageId, Party, Sent, Seq,
-    Side, State, VShard, Write,
+    AgentId, AgentProfile, AgentView, ClientMsgId, Conversation, ConversationId, Group, Message, MessageId, Party,
+    Sent, Seq, Side, State, VShard, Write,
 };
 
 use super::people::LOOSE;
@@ -19,6 +19,8 @@ pub struct Judge {
     /// Headers as last confirmed.
     pub saved: BTreeMap<ConversationId, Conversation>,
     pub agents: BTreeMap<AgentId, Option<AgentProfile>>,
+    /// Groups that an agent serves or has served: shards hear of a change one after another.
+    pub(super) served: BTreeSet<(AgentId, Group)>,
     pub(super) messages: BTreeMap<(ConversationId, Seq), Message>,
     /// Newest confirmed seq of each conversation.
     pub(super) durable: BTreeMap<ConversationId, Seq>,
@@ -50,6 +52,9 @@ pub struct Counts {
     pub waited: u64,
     pub pushed: u64,
     pub crashes: u64,
+    pub accepted: u64,
+    pub accepted_too_late: u64,
+    pub offered: u64,
 }
 
 impl Judge {
@@ -83,6 +88,7 @@ impl Judge {
             Write::SaveAgent(profile) => {
                 assert_eq!(shard, placement.desk(), "only the desk writes agents");
                 self.agents.insert(profile.id, Some(profile.clone()));
+                self.served.extend(profile.groups.iter().map(|group| (profile.id, group.clone())));
             }
             Write::DeleteAgent(id) => {
                 assert_eq!(shard, placement.desk(), "only the desk writes agents");

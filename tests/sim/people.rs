@@ -28,6 +28,8 @@ pub struct Device {
     pub person: usize,
     pub shard: ShardId,
     pub party: Party,
+    /// It is offered conversations.
+    pub picks: bool,
     /// The last seq it was told of each conversation.
     pub told: BTreeMap<ConversationId, Seq>,
     /// What it has, told or answered.
@@ -38,7 +40,7 @@ pub struct Device {
 
 impl Device {
     pub fn new(person: usize, shard: ShardId, party: Party) -> Self {
-        Self { person, shard, party, told: BTreeMap::new(), got: BTreeSet::new(), owed: BTreeSet::new() }
+        Self { person, shard, party, picks: false, told: BTreeMap::new(), got: BTreeSet::new(), owed: BTreeSet::new() }
     }
 }
 

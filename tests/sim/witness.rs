@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use switchboard_protocol::model::{
-    Actor, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, Read, Refusal, Seq, Side,
-    Target, Window, Write, limits,
+    Actor, AgentRef, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, Read, Refusal,
+    Seq, Side, Target, Window, Write, limits,
 };
 use switchboard_storage::Tables;
 
@@ -71,6 +71,15 @@ impl Judge {
         let scene = event.scene();
         let (id, customer) = (scene.conversation, &scene.customer);
         let is_party = device.party == *customer || scene.agent.map(Party::Agent).as_ref() == Some(&device.party);
+        if !is_party
+            && let (Party::Agent(agent), Event::Waiting { .. } | Event::Assigned { .. } | Event::Ended { .. }) =
+                (&device.party, event)
+        {
+            let group = self.saved[&id].group.clone();
+            assert!(device.picks && self.served.contains(&(*agent, group)), "offered to a stranger: {event:?}");
+            self.counts.offered += 1;
+            return;
+        }
         assert!(is_party, "a stranger is told: {:?} of {event:?}", device.party);
         assert_eq!(self.saved.get(&id).map(|saved| &saved.customer), Some(customer), "told of what is not durable");
         match event {
@@ -93,6 +102,7 @@ impl Judge {
             Event::Ended { .. } => assert!(!self.saved[&id].is_open(), "told of an end that is not durable"),
             Event::Read { messages, .. } => assert!(!messages.is_empty(), "told of nothing"),
             Event::Typing { .. } => {}
+            Event::Waiting { .. } | Event::Overheard { .. } => panic!("told to a party: {event:?}"),
         }
     }
 
@@ -145,6 +155,10 @@ impl Judge {
                 self.may_read(asked, *conversation);
                 self.page(asked, messages, *window);
             }
+            (Answer::Accepted(id), Command::Accept { agent: AgentRef::Id(agent), .. }) => {
+                assert!(self.had.contains(&(*id, *agent)), "a pick is answered before it is durable");
+                self.counts.accepted += 1;
+            }
             (Answer::Agents { agents, .. }, Command::ListAgents { .. }) => self.views.clone_from(agents),
             (Answer::Typing, Command::Typing { .. })
             | (Answer::Agent(_), Command::CreateAgent(_) | Command::UpdateAgent(..) | Command::GetAgent(_))
@@ -158,7 +172,10 @@ impl Judge {
         let header = &self.decided[&id];
         let may = match &asked.actor {
             Actor::Admin => true,
-            Actor::Agent(agent) => header.agent == Some(*agent) || self.had.contains(&(id, *agent)),
+            Actor::Agent(agent) => {
+                let group = self.served.contains(&(*agent, header.group.clone()));
+                group || header.agent == Some(*agent) || self.had.contains(&(id, *agent))
+            }
             actor => actor.party().as_ref() == Some(&header.customer),
         };
         assert!(may, "{:?} reads {id}", asked.actor);
@@ -234,6 +251,8 @@ impl Judge {
             Refusal::NotFound(Noun::Conversation) => {
                 assert!(!asked.own, "its own conversation is not found: {asked:?}");
             }
+            Refusal::WrongState => self.counts.accepted_too_late += 1,
+            Refusal::NotInGroup | Refusal::NoRoom => {}
             Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
             Refusal::LoginRequired | Refusal::OtherParty | Refusal::TextOnly => panic!("{refusal:?} to {asked:?}"),
         }
@@ -315,6 +334,9 @@ impl Counts {
         self.read += read;
         self.waited += run.waited;
         self.pushed += run.pushed;
+        self.accepted += run.accepted;
+        self.accepted_too_late += run.accepted_too_late;
+        self.offered += run.offered;
         self.crashes += run.crashes;
     }
 }

@@ -10,7 +10,7 @@ use switchboard_domain::{
 };
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{
-    Actor, AgentId, Command, ConversationId, Found, Group, Party, Read, Timestamp, VShard, Write, Written,
+    Accept, Actor, AgentId, Command, ConversationId, Found, Group, Party, Read, Timestamp, VShard, Write, Written,
 };
 use switchboard_storage::Tables;
 
@@ -164,9 +164,19 @@ impl World {
     pub fn arrive(&mut self, person: usize, party: Party) {
         let slot = u32::try_from(self.number()).expect("a run is short");
         let shard = self.placement.home(&party);
-        self.people.devices.insert(slot, Device::new(person, shard, party.clone()));
+        // A device of an agent is now and then one that is offered conversations.
+        let picks = matches!(party, Party::Agent(_)) && self.rng.one_in(4);
+        self.people.devices.insert(slot, Device { picks, ..Device::new(person, shard, party.clone()) });
         let connection = ConnectionId { slot, generation: 0 };
-        self.handle(shard, Input::Arrived { connection, party, claims: None });
+        self.handle(
+            shard,
+            Input::Arrived {
+                connection,
+                party,
+                accept: if picks { Accept::Manual } else { Accept::Auto },
+                claims: None,
+            },
+        );
     }
 
     /// A device is gone.

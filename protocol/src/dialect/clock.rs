@@ -1,4 +1,5 @@
-//! `YYYY-MM-DD HH:MM:SS` in a fixed zone, as kefu shows times. Must not read a clock.
+//! Times as text: `YYYY-MM-DD HH:MM:SS` in a fixed zone, as kefu shows them, and RFC 3339 in UTC. Must not read a
+//! clock.
 
 use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
@@ -37,6 +38,26 @@ impl WallTime {
     }
 }
 
+/// A time as text by RFC 3339, in UTC and whole seconds: `2026-02-24T10:00:00Z`, 20 ASCII bytes.
+#[derive(Clone, Copy)]
+pub(super) struct UtcTime([u8; 20]);
+
+impl UtcTime {
+    /// The text of an instant.
+    pub(super) fn new(at: Timestamp) -> Self {
+        let mut text = *b"0000-00-00T00:00:00Z";
+        text[..19].copy_from_slice(&WallTime::new(at, &Settings { utc_offset_seconds: 0 }).0);
+        text[10] = b'T';
+        Self(text)
+    }
+}
+
+impl Serialize for UtcTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.0).expect("only ASCII is written"))
+    }
+}
+
 impl Serialize for WallTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -65,6 +86,13 @@ mod tests {
         assert_eq!(shown(1_735_696_800, 0), "2025-01-01 02:00:00");
         assert_eq!(shown(1_735_696_800, -12_600), "2024-12-31 22:30:00");
         assert_eq!(shown(1_709_164_800, 0), "2024-02-29 00:00:00");
+    }
+
+    #[test]
+    fn utc_is_said_by_a_z() {
+        let text = |seconds: u64| serde_json::to_string(&UtcTime::new(Timestamp::from_millis(seconds * 1000 + 999)));
+        assert_eq!(text(1_771_927_200).unwrap(), "\"2026-02-24T10:00:00Z\"");
+        assert_eq!(text(0).unwrap(), "\"1970-01-01T00:00:00Z\"");
     }
 
     #[test]

@@ -9,12 +9,13 @@ pub mod bytedesk;
 mod clock;
 pub mod json;
 pub mod kefu;
+pub mod multichannel;
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::model::{Answer, Command, Event, Party, Refusal, VisitorId};
+use super::model::{Accept, Answer, Command, Event, Party, Refusal, VisitorId};
 pub use json::{Fault, FieldError, Malformed, Scratch};
 
 /// The dialects that have a WebSocket.
@@ -22,15 +23,17 @@ pub use json::{Fault, FieldError, Malformed, Scratch};
 pub enum DialectKind {
     /// Guide 2.
     Kefu,
+    /// Guide 4.
+    Multichannel,
 }
 
 impl DialectKind {
     /// All of them, for tables and metrics.
-    pub const ALL: [Self; 1] = [Self::Kefu];
+    pub const ALL: [Self; 2] = [Self::Kefu, Self::Multichannel];
 
     /// The dialect whose WebSocket lives at this path, if any does.
     pub fn at_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| dialect(*kind).session().path == path)
+        Self::ALL.into_iter().find(|kind| dialect(*kind).session().parameter(path).is_some())
     }
 }
 
@@ -38,6 +41,7 @@ impl DialectKind {
 pub fn dialect(kind: DialectKind) -> &'static dyn Dialect {
     match kind {
         DialectKind::Kefu => &kefu::Kefu,
+        DialectKind::Multichannel => &multichannel::Multichannel,
     }
 }
 
@@ -181,10 +185,35 @@ pub struct CloseWith {
 /// How a dialect's connections begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The path of the upgrade.
+    /// The path of the upgrade; its last part may be a parameter, `{name}`.
     pub path: &'static str,
+    /// How it becomes a party's.
+    pub begins: Begins,
+    /// What an agent is that came online by nothing else: one that the desk assigns to, or one that picks what its
+    /// connections are offered (dialects.md, "Push or pull").
+    pub accept: Accept,
     /// With what it is closed after the answer to the last failed login (`limits::LOGIN_TRIES_MAX`).
     pub login_failed: CloseWith,
+}
+
+/// How a connection becomes a party's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// By a message: [`Intent::Login`] or [`Intent::Bind`].
+    ByMessage,
+    /// At the upgrade: the path's parameter is an agent's code or id, proved by a token unless the server is open
+    /// (dialects.md, "Guides that show no authentication").
+    ByPath,
+}
+
+impl Session {
+    /// Whether `path` is this dialect's; then the path's parameter as it came, empty if there is none.
+    pub fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.path.split_once('{') {
+            None => (self.path == path).then_some(""),
+            Some((before, _)) => path.strip_prefix(before).filter(|rest| !rest.is_empty() && !rest.contains('/')),
+        }
+    }
 }
 
 /// A wire dialect with a WebSocket. All payloads are without frame headers; encoders append to `out`.
@@ -199,7 +228,8 @@ pub trait Dialect: Sync {
     /// appended to `out`.
     fn decode(&self, text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &mut Vec<u8>) -> Intent;
 
-    /// The answer to [`Intent::Login`].
+    /// The answer to [`Intent::Login`], or to an upgrade that made the connection a party's; where the guide
+    /// shows none, nothing is written.
     fn encode_login(&self, context: &Context, result: Result<&Party, LoginRefusal>, out: &mut Vec<u8>);
 
     /// The answer to [`Intent::Bind`].
@@ -240,6 +270,15 @@ pub struct Reply {
     pub status: u16,
     /// JSON.
     pub body: Vec<u8>,
+    /// Where the next page is, relative to what was asked for (RFC 8288, `rel="next"`): for envelopes without room.
+    pub next: Option<String>,
+}
+
+impl Reply {
+    /// An answer that is whole.
+    pub const fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, body, next: None }
+    }
 }
 
 #[cfg(test)]
@@ -250,6 +289,10 @@ mod tests {
     fn the_table_is_found_by_path() {
         assert_eq!(DialectKind::at_path("/ws"), Some(DialectKind::Kefu));
         assert_eq!(DialectKind::at_path("/ws/"), None);
+        assert_eq!(DialectKind::at_path("/ws/cs/cs_001"), Some(DialectKind::Multichannel));
+        let multichannel = dialect(DialectKind::Multichannel).session();
+        assert_eq!(multichannel.parameter("/ws/cs/a%20b"), Some("a%20b"));
+        assert_eq!(["/ws/cs/", "/ws/cs", "/ws/cs/a/b"].map(DialectKind::at_path), [None; 3]);
         for kind in DialectKind::ALL {
             assert!(dialect(kind).session().login_failed.reason.len() <= 123);
         }

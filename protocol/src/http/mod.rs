@@ -14,6 +14,6 @@ mod tests;
 
 pub use body::BodyReader;
 pub use error::HttpError;
-pub use query::{Query, percent_decode};
+pub use query::{Query, percent_decode, percent_encode};
 pub use request::{BodyFraming, HeadScan, Method, Request, parse_request};
 pub use response::{CONTINUE, Response, problem, reason_phrase};

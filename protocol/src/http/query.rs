@@ -44,6 +44,23 @@ pub fn percent_decode(raw: &str) -> Result<Cow<'_, str>, HttpError> {
     decode(raw, false)
 }
 
+/// Encodes a value for a query: all but the unreserved characters of RFC 3986, section 2.3.
+pub fn percent_encode(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => {
+                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+                encoded.push('%');
+                encoded.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                encoded.push(char::from(DIGITS[usize::from(byte & 15)]));
+            }
+        }
+    }
+    encoded
+}
+
 fn decode(raw: &str, plus_is_space: bool) -> Result<Cow<'_, str>, HttpError> {
     if !raw.bytes().any(|byte| byte == b'%' || (plus_is_space && byte == b'+')) {
         return Ok(Cow::Borrowed(raw));

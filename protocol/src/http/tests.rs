@@ -309,3 +309,12 @@ proptest! {
         prop_assert_eq!(query.get("a"), Some(&*value));
     }
 }
+
+#[test]
+fn what_is_encoded_is_decoded() {
+    for text in ["", "cs_001", "客服 1", "a&b=c%+/?#~-._"] {
+        let encoded = super::percent_encode(text);
+        assert!(encoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"%-._~".contains(&byte)), "{encoded}");
+        assert_eq!(super::percent_decode(&encoded).unwrap(), text);
+    }
+}

@@ -1,6 +1,9 @@
 //! What the asker is told when its command succeeded.
 
-use super::{AgentView, AvailableAgent, Conversation, ConversationId, Message, Sent, Seq};
+use super::{
+    AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView, Line, Message, Party,
+    Sent, Seq, Window,
+};
 
 /// The success of a command; its variants mirror [`super::Command`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,30 @@ pub enum Answer {
         /// Nothing newer is stored.
         complete: bool,
     },
+    /// Part of a history with everybody's names, ascending by seq.
+    Transcript {
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// The customer's side.
+        customer: Party,
+        /// The messages.
+        lines: Vec<Line>,
+        /// What to ask for to go on, if there is more.
+        next: Option<Window>,
+    },
+    /// A page of conversations, newest first.
+    Conversations {
+        /// The page.
+        conversations: Vec<ConversationView>,
+        /// What to ask for to go on, if there is more.
+        next: Option<Box<ConversationQuery>>,
+    },
+    /// A conversation.
+    Shown(Box<ConversationView>),
+    /// The agent has the conversation.
+    Accepted(ConversationId),
+    /// The connection hears the conversation's messages from now on.
+    Watched(ConversationId),
     /// A message is stored, now or at an earlier try.
     Sent(Sent),
     /// Messages are marked.

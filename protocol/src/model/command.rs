@@ -1,7 +1,8 @@
 //! What a peer asks for: one closed enum, free of any dialect.
 
 use super::{
-    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, Draft, Group, MessageId, Seq, Side, VisitorId,
+    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, ConversationQuery, Draft, Group, MessageId, Seq, Side,
+    VisitorId,
 };
 
 /// An agent named by either of its names.
@@ -112,6 +113,26 @@ pub enum Command {
         /// In which conversation.
         conversation: ConversationId,
     },
+    /// As `History`, with the names of those who wrote; refused as `Sync` is if the peer is ahead of the history.
+    Transcript {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Which part.
+        window: Window,
+    },
+    /// A page of conversations, newest first, as they are stored.
+    ListConversations(Box<ConversationQuery>),
+    /// A conversation as it is stored, with its newest message.
+    ShowConversation(ConversationId),
+    /// Give a waiting conversation to an agent that picks it.
+    Accept {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// To which agent.
+        agent: AgentRef,
+    },
+    /// Hear the messages of a conversation that is another's, on this connection until it ends.
+    Watch(ConversationId),
     /// Make an agent ahead of its first login.
     CreateAgent(Box<AgentDraft>),
     /// Show an agent.

@@ -1,6 +1,6 @@
 //! What a peer is told without having asked: one closed enum, free of any dialect.
 
-use super::{AgentId, ConversationId, CustomerNumber, Message, MessageId, Party, Side, Timestamp};
+use super::{AgentCode, AgentId, ConversationId, CustomerNumber, Group, Message, MessageId, Party, Side, Timestamp};
 
 /// The parties of the conversation an event happened in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,26 @@ pub enum Event {
         scene: Scene,
         /// The message.
         message: Message,
+        /// The author's code, if an agent wrote it.
+        author: Option<AgentCode>,
+    },
+    /// A message was stored in a conversation that the listener watches and is no party of.
+    Overheard {
+        /// Where.
+        scene: Scene,
+        /// The message.
+        message: Message,
+        /// The author's code, if an agent wrote it.
+        author: Option<AgentCode>,
+    },
+    /// A conversation begins to wait: it is offered to the agents of its group.
+    Waiting {
+        /// Where.
+        scene: Scene,
+        /// Whose agents may have it.
+        group: Group,
+        /// When.
+        at: Timestamp,
     },
     /// A conversation was ended.
     Ended {
@@ -48,6 +68,8 @@ pub enum Event {
     Assigned {
         /// Where.
         scene: Scene,
+        /// The agent's code.
+        code: Option<AgentCode>,
         /// When.
         at: Timestamp,
     },
@@ -78,6 +100,8 @@ impl Event {
     pub const fn scene(&self) -> &Scene {
         match self {
             Self::Message { scene, .. }
+            | Self::Overheard { scene, .. }
+            | Self::Waiting { scene, .. }
             | Self::Ended { scene, .. }
             | Self::Assigned { scene, .. }
             | Self::Read { scene, .. }

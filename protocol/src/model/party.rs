@@ -52,6 +52,9 @@ pub enum Actor {
     },
     /// A logged-in agent.
     Agent(AgentId),
+    /// Whoever works the agents' desk by REST: an agent with its own token, or, with an admin's or on a server that
+    /// asks for none, the workbench itself, which sees all and acts as each conversation's own agent.
+    Workbench(Option<AgentId>),
     /// An operator with an admin token; party to no conversation.
     Admin,
     /// Nobody in particular: only what the guides leave open to everybody.
@@ -64,8 +67,8 @@ impl Actor {
         match self {
             Self::User(id) => Some(Party::User(*id)),
             Self::Visitor { id, .. } => Some(Party::Visitor(id.clone())),
-            Self::Agent(id) => Some(Party::Agent(*id)),
-            Self::Admin | Self::Anonymous => None,
+            Self::Agent(id) | Self::Workbench(Some(id)) => Some(Party::Agent(*id)),
+            Self::Workbench(None) | Self::Admin | Self::Anonymous => None,
         }
     }
 }

@@ -32,6 +32,15 @@ pub enum Refusal {
     /// The asker: the conversation takes no more messages.
     #[error("the conversation has ended")]
     Ended,
+    /// The asker: what it wants is not possible in the conversation's state.
+    #[error("the conversation is in another state")]
+    WrongState,
+    /// The asker: the agent does not serve the conversation's group.
+    #[error("the agent is not of the conversation's group")]
+    NotInGroup,
+    /// The asker: the agent has as many conversations as it may.
+    #[error("the agent has no room")]
+    NoRoom,
     /// The asker: a conversation with a visitor takes text only.
     #[error("only text messages")]
     TextOnly,

@@ -42,6 +42,11 @@ impl Devices {
         self.of.remove(party).unwrap_or_default()
     }
 
+    /// How many devices a party has here.
+    pub(crate) fn count(&self, party: &Party) -> usize {
+        self.of.get(party).map_or(0, Listeners::len)
+    }
+
     /// The devices of a party, without the one that gets an answer instead.
     pub(crate) fn listeners(&self, party: &Party, except: Option<ConnectionId>) -> Listeners {
         let devices = self.of.get(party).map(Listeners::as_slice).unwrap_or_default();

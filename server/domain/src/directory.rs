@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use switchboard_protocol::model::{AgentCode, AgentId, AgentProfile, AgentRef};
+use switchboard_protocol::model::{AgentCode, AgentId, AgentProfile, AgentRef, Group};
 
 /// What a shard knows of the agents.
 #[derive(Debug, Default)]
@@ -36,9 +36,22 @@ impl Directory {
     pub(crate) fn find(&self, name: &AgentRef) -> Option<&Arc<AgentProfile>> {
         let id = match name {
             AgentRef::Id(id) => id,
-            AgentRef::Code(code) => self.codes.get(code)?,
+            AgentRef::Code(code) => match self.codes.get(code) {
+                Some(id) => id,
+                None => &decimal(code)?,
+            },
         };
         self.agents.get(id)?.as_ref()
+    }
+
+    /// Whether an agent serves a group.
+    pub(crate) fn serves(&self, agent: AgentId, group: &Group) -> bool {
+        self.find(&AgentRef::Id(agent)).is_some_and(|profile| profile.groups.contains(group))
+    }
+
+    /// The code of an agent that is known.
+    pub(crate) fn code(&self, agent: AgentId) -> Option<AgentCode> {
+        self.find(&AgentRef::Id(agent)).map(|profile| profile.code.clone())
     }
 
     fn forget_code(&mut self, agent: AgentId) {
@@ -46,4 +59,9 @@ impl Directory {
             self.codes.remove(&old.code);
         }
     }
+}
+
+/// The id that a code is in decimal: an agent with another code is found by its id too.
+pub(crate) fn decimal(code: &AgentCode) -> Option<AgentId> {
+    code.as_str().parse().ok().and_then(|id| AgentId::new(id).ok())
 }

@@ -1,6 +1,6 @@
 //! What the core is handed: one closed enum of everything that can happen to a shard's part of the world.
 
-use switchboard_protocol::model::{Actor, AgentChange, Command, Found, Party, Written};
+use switchboard_protocol::model::{Accept, Actor, AgentChange, Command, Found, Party, Written};
 
 use crate::{Letter, ShardId, Timer};
 
@@ -57,6 +57,8 @@ pub enum Input {
         connection: ConnectionId,
         /// The party.
         party: Party,
+        /// What it makes of an agent that came online by nothing else: one that is assigned to, or one that picks.
+        accept: Accept,
         /// What an agent's token claims about it; used if the agent is not known yet.
         claims: Option<Box<AgentChange>>,
     },

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use switchboard_protocol::model::{
-    AgentChange, AgentId, AgentProfile, Answer, ConversationId, Event, Group, Party, Refusal, Timestamp, VisitorId,
+    Accept, AgentChange, AgentId, AgentProfile, AgentRef, Answer, ConversationId, Event, Group, Party, Refusal,
+    Timestamp, VisitorId,
 };
 
 use crate::{ConnectionId, Origin, Request, ShardId};
@@ -29,6 +30,36 @@ pub enum Letter {
         event: Arc<Event>,
         /// But not this connection, which gets the answer instead.
         except: Option<(ShardId, ConnectionId)>,
+    },
+    /// Tell the connections that are offered conversations, of the agents of a group.
+    Offer {
+        /// Whose agents.
+        group: Group,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// A shard has connections that are offered conversations, or has none any more.
+    Offered {
+        /// Which shard.
+        shard: ShardId,
+        /// Whether it has any.
+        any: bool,
+    },
+    /// Tell one connection of the receiver.
+    Whisper {
+        /// Which.
+        connection: ConnectionId,
+        /// What.
+        event: Arc<Event>,
+    },
+    /// A connection that watched a conversation of the receiver is gone.
+    Unwatch {
+        /// The conversation.
+        conversation: ConversationId,
+        /// Where the connection was.
+        shard: ShardId,
+        /// Which it was.
+        connection: ConnectionId,
     },
     /// Somebody asks the desk.
     ToDesk(DeskAsk),
@@ -62,8 +93,21 @@ pub enum DeskAsk {
     AgentUp {
         /// Which agent.
         agent: AgentId,
+        /// What its connections make it.
+        accept: Accept,
         /// What its token claims; used if the agent is not known.
         claims: Option<Box<AgentChange>>,
+    },
+    /// What an agent's connections make it has changed.
+    AgentAccepts(AgentId, Accept),
+    /// An agent picks a waiting conversation; answered by `DeskTell::Accepted`.
+    Accept {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Which agent.
+        agent: AgentRef,
+        /// Who is to be answered.
+        origin: Origin,
     },
     /// The last device of an agent is gone.
     AgentDown(AgentId),
@@ -73,7 +117,7 @@ pub enum DeskAsk {
 }
 
 /// What the desk tells a conversation's owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeskTell {
     /// The answer to `DeskAsk::Place`: the agent, or nobody yet.
     Placed {
@@ -89,13 +133,24 @@ pub enum DeskTell {
         /// Who has it.
         agent: Option<AgentId>,
     },
+    /// The answer to `DeskAsk::Accept`: the agent, which has it now, or why not.
+    Accepted {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who has it.
+        result: Result<AgentId, Refusal>,
+        /// Who is to be answered.
+        origin: Origin,
+    },
 }
 
 impl DeskTell {
     /// The conversation meant.
     pub const fn conversation(&self) -> ConversationId {
         match self {
-            Self::Placed { conversation, .. } | Self::Assigned { conversation, .. } => *conversation,
+            Self::Placed { conversation, .. }
+            | Self::Assigned { conversation, .. }
+            | Self::Accepted { conversation, .. } => *conversation,
         }
     }
 }

@@ -94,6 +94,11 @@ fn pair(command: &Command) -> Option<(&VisitorId, &AgentChoice)> {
         | Command::Sync { .. }
         | Command::MarkRead { .. }
         | Command::Typing { .. }
+        | Command::Transcript { .. }
+        | Command::ListConversations(_)
+        | Command::ShowConversation(_)
+        | Command::Accept { .. }
+        | Command::Watch(_)
         | Command::CreateAgent(_)
         | Command::GetAgent(_)
         | Command::UpdateAgent(..)

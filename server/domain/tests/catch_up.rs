@@ -7,8 +7,8 @@ use switchboard_domain::{
     ConnectionId, Core, DeskAsk, Effect, Input, Letter, Origin, Placement, Request, Settings, ShardId,
 };
 use switchboard_protocol::model::{
-    Actor, AgentChoice, AgentId, AgentRef, Body, BodyKind, Command, Draft, Group, Noun, Party, Read, Refusal, Target,
-    Timestamp, VisitorId,
+    Accept, Actor, AgentChoice, AgentId, AgentRef, Body, BodyKind, Command, Draft, Group, Noun, Party, Read, Refusal,
+    Target, Timestamp, VisitorId,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -55,7 +55,7 @@ fn the_desk_is_asked_about_an_agent_that_is_not_known_yet() {
     let placement = Placement::even(2);
     let (mut desk, mut home) = (core(DESK, &placement), core(HOME, &placement));
     let agent = AgentId::new(1).unwrap();
-    let up = Letter::ToDesk(DeskAsk::AgentUp { agent, claims: None });
+    let up = Letter::ToDesk(DeskAsk::AgentUp { agent, accept: Accept::Auto, claims: None });
     let on_the_way = letters(handle(&mut desk, Input::Letter(up)), HOME);
     let mut asked = letters(handle(&mut home, Input::Request(send(&placement, agent))), DESK);
     assert!(matches!(asked[..], [Letter::ToDesk(DeskAsk::CatchUp(_))]), "{asked:?}");

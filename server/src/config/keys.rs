@@ -13,7 +13,7 @@ use switchboard_protocol::model::limits::{
 use super::value::{
     Raw, Unfit, parse_duration, parse_offset, parse_origin, quote, quote_list, show_duration, show_offset,
 };
-use super::{Config, Engine, LogFormat};
+use super::{AuthRequired, Config, Engine, LogFormat};
 
 /// One key.
 pub(super) struct Key {
@@ -41,6 +41,12 @@ enum Kind {
         expects: &'static str,
         set: fn(&mut Config, &str) -> Result<(), Unfit>,
         get: fn(&Config) -> Option<String>,
+    },
+    /// One of a few words, two of which may be TOML's booleans.
+    Choice {
+        expects: &'static str,
+        set: fn(&mut Config, &str) -> Result<(), Unfit>,
+        get: fn(&Config) -> &'static str,
     },
     List {
         expects: &'static str,
@@ -76,6 +82,7 @@ impl Key {
                 Ok(())
             }
             Kind::Text { set, .. } => set(config, raw.text()?),
+            Kind::Choice { set, .. } => set(config, raw.word()?),
             Kind::List { set, .. } => set(config, &raw.list()?),
         }
     }
@@ -87,6 +94,10 @@ impl Key {
             Kind::Duration { slot, .. } => Some(quote(&show_duration(*slot(&mut config.clone())))),
             Kind::Boolean { slot } => Some(slot(&mut config.clone()).to_string()),
             Kind::Text { get, .. } => get(config).map(|text| quote(&text)),
+            Kind::Choice { get, .. } => match get(config) {
+                word @ ("true" | "false") => Some(word.to_owned()),
+                word => Some(quote(word)),
+            },
             Kind::List { get, .. } => get(config),
         }
     }
@@ -104,7 +115,7 @@ impl Key {
                 format!("`{path}` is {written}; expected a duration of {least} to {most}, such as \"30s\" or \"500ms\"")
             }
             Kind::Boolean { .. } => format!("`{path}` is {written}; expected true or false"),
-            Kind::Text { expects, .. } | Kind::List { expects, .. } => {
+            Kind::Text { expects, .. } | Kind::Choice { expects, .. } | Kind::List { expects, .. } => {
                 format!("`{path}` is {written}; expected {expects}")
             }
         }
@@ -177,6 +188,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     plain("agent_grace", Kind::Duration { range: secs(0..=86_400), slot: |config| &mut config.agent_grace }),
     plain("debug_echo", Kind::Boolean { slot: |config| &mut config.debug_echo }),
+    plain("allow_unauthenticated", Kind::Boolean { slot: |config| &mut config.allow_unauthenticated }),
     plain(
         "allowed_origins",
         Kind::List {
@@ -236,6 +248,26 @@ pub(super) const KEYS: &[Key] = &[
         },
     ),
     plain("jwt.leeway", Kind::Duration { range: secs(0..=600), slot: |config| &mut config.jwt_leeway }),
+    plain(
+        "auth.required",
+        Kind::Choice {
+            expects: "\"auto\", true or false",
+            set: |config, text| {
+                config.auth_required = match text {
+                    "auto" => AuthRequired::Auto,
+                    "true" => AuthRequired::Yes,
+                    "false" => AuthRequired::No,
+                    _ => return Err(Unfit),
+                };
+                Ok(())
+            },
+            get: |config| match config.auth_required {
+                AuthRequired::Auto => "auto",
+                AuthRequired::Yes => "true",
+                AuthRequired::No => "false",
+            },
+        },
+    ),
     plain(
         "kefu.time_zone",
         Kind::Text {

@@ -37,6 +37,17 @@ pub enum Engine {
     Memory,
 }
 
+/// Whether the guides that show no authentication ask for a token (dialects.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthRequired {
+    /// On any address but a loopback one.
+    Auto,
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -62,6 +73,8 @@ pub struct Config {
     pub agent_grace: Duration,
     /// `debug_echo`: opens `/ws/echo`. Off.
     pub debug_echo: bool,
+    /// `allow_unauthenticated`: lets `auth.required = false` hold on an address that is not loopback. Off.
+    pub allow_unauthenticated: bool,
     /// `allowed_origins`: exact `Origin` values; `None` follows the rule of `auth::origin`.
     pub allowed_origins: Option<Vec<String>>,
     /// `connections_max_per_shard`: further ones are refused; `None` leaves it to the open-file limit.
@@ -85,6 +98,8 @@ pub struct Config {
     pub jwt_key_file: Option<PathBuf>,
     /// `jwt.leeway`: how far clocks may differ at `exp`, `nbf` and `iat`. 30 s.
     pub jwt_leeway: Duration,
+    /// `auth.required`: whether the guides that show no authentication ask for a token. `auto`.
+    pub auth_required: AuthRequired,
     /// `kefu.time_zone`: the fixed offset of kefu's `YYYY-MM-DD HH:MM:SS`, seconds east of UTC. `+08:00`.
     pub kefu_time_zone_secs: i32,
     /// `agents.max_concurrent`: conversations at once for an agent made without a number. 10.
@@ -106,6 +121,7 @@ impl Default for Config {
             engine: Engine::Embedded,
             agent_grace: Duration::from_secs(30),
             debug_echo: false,
+            allow_unauthenticated: false,
             allowed_origins: None,
             connections_max_per_shard: None,
             outbox_max_bytes: 1024 * 1024,
@@ -117,6 +133,7 @@ impl Default for Config {
             jwt_key: None,
             jwt_key_file: None,
             jwt_leeway: Duration::from_secs(30),
+            auth_required: AuthRequired::Auto,
             kefu_time_zone_secs: 8 * 3600,
             agents_max_concurrent: 10,
             agents_groups: vec![Group::default()],
@@ -173,7 +190,29 @@ impl Config {
         if config.jwt_key.is_some() && config.jwt_key_file.is_some() {
             problems.push(Problem::plain("`jwt.key` and `jwt.key_file` are both set; keep one".to_owned()));
         }
+        if config.auth_required == AuthRequired::No && !config.is_loopback() && !config.allow_unauthenticated {
+            let message = format!(
+                "`auth.required` is false while `listen` is {}: whoever reaches that address could read every \
+                 conversation and answer in any agent's name",
+                config.listen
+            );
+            let help = "keep \"auto\", or set `allow_unauthenticated = true` if something in front asks who it is";
+            problems.push(Problem::with_help(message, Some(help.to_owned())));
+        }
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+
+    /// Whether the guides that show no authentication are open to everybody.
+    pub fn is_open(&self) -> bool {
+        match self.auth_required {
+            AuthRequired::Auto => self.is_loopback(),
+            AuthRequired::Yes => false,
+            AuthRequired::No => true,
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
     }
 
     /// The file that holds the signing key, unless `jwt.key` gives it.

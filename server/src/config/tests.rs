@@ -151,3 +151,21 @@ fn a_data_directory_is_made_or_refused_in_one_line() {
     let error = prepare_data_dir(Path::new("/proc/self")).unwrap_err().to_string();
     assert!(error.contains("cannot be written to"), "{error}");
 }
+
+#[test]
+fn a_public_address_is_not_open_by_mistake() {
+    let text = "listen = '0.0.0.0:8080'\n[auth]\nrequired = false";
+    let refusal = refused(text);
+    assert!(refusal.contains("auth.required") && refusal.contains("0.0.0.0:8080"), "{refusal}");
+    let allowed = format!("allow_unauthenticated = true\n{text}");
+    let config = |text: &str| Config::resolve(Some(("s.toml", text)), &[], &[]).unwrap();
+    assert!(config(&allowed).is_open());
+    assert!(config("").is_open(), "loopback");
+    assert!(config("listen = '[::1]:8080'").is_open());
+    for public in ["listen = '0.0.0.0:8080'", "listen = '[::]:8080'", "listen = '192.0.2.1:8080'"] {
+        assert!(!config(public).is_open(), "{public}");
+    }
+    assert!(!config("[auth]\nrequired = true").is_open());
+    let words = config("[auth]\nrequired = 'auto'").is_open() && config("[auth]\nrequired = 'false'").is_open();
+    assert!(words && config("[auth]\nrequired = false").is_open(), "on loopback that is the default");
+}

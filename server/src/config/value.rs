@@ -35,6 +35,16 @@ impl Raw<'_> {
         }
     }
 
+    /// A text, or a boolean as its word, for keys that take more words than these two.
+    pub(super) fn word(&self) -> Result<&str, Unfit> {
+        match self {
+            Self::Word(text) | Self::Text(text) => Ok(text),
+            Self::Boolean(true) => Ok("true"),
+            Self::Boolean(false) => Ok("false"),
+            Self::Integer(_) | Self::List(_) | Self::Other => Err(Unfit),
+        }
+    }
+
     pub(super) fn integer(&self) -> Result<u64, Unfit> {
         match self {
             Self::Integer(value) => Ok(*value),

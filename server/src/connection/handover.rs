@@ -66,7 +66,7 @@ impl Shard {
         if !allowed {
             return self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
         }
-        self.arrived(id, party, join.claims);
+        self.arrived(id, dialect, party, join.claims);
         if self.is_full() {
             self.close(id, CloseCode::TRY_AGAIN_LATER, "no more connections are taken now");
         }

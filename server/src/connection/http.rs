@@ -3,17 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use switchboard_domain::{ConnectionId, Input};
-use switchboard_protocol::dialect::{Reply as RestReply, opts_in};
+use switchboard_protocol::dialect::{Context, Reply as RestReply, opts_in};
 use switchboard_protocol::frame::handshake;
 use switchboard_protocol::http::{
     BodyFraming, BodyReader, CONTINUE, HeadScan, HttpError, Method, Query, Request, Response, parse_request, problem,
 };
-use switchboard_protocol::model::limits;
+use switchboard_protocol::model::{Party, limits};
 
 use super::{CONGESTED, Next};
-use crate::http::{Handled, Upgrade};
+use crate::http::{Door, Handled, Upgrade, response};
 use crate::observe::metrics::BadInput;
-use crate::shard::{Connection, Deadline, Kind, Life, ReplyTo, Shard};
+use crate::shard::{Connection, Deadline, Join, Kind, Life, ReplyTo, Shard};
 
 /// What is kept of a connection that speaks HTTP.
 #[derive(Debug)]
@@ -110,7 +110,12 @@ impl Shard {
                 Step::Again => {}
                 Step::Wait => break,
                 Step::Upgraded(mut rest) => {
-                    return if rest.is_empty() {
+                    return if connection.moving.is_some() {
+                        // What it says is for its agent's home to hear.
+                        connection.unread = (!rest.is_empty()).then(|| rest.into());
+                        self.revisit.push_back(id);
+                        Next::Stay
+                    } else if rest.is_empty() {
                         Next::Stay
                     } else {
                         self.websocket_received(id, connection, &mut rest)
@@ -217,7 +222,7 @@ impl Shard {
             Handled::Ask { encode, .. } if self.port.is_congested() => {
                 let reply = encode(Err(&CONGESTED), &self.dialects);
                 let keep_alive = http.keep_alive;
-                self.finish(id, connection, Response::json(reply.status, reply.body), keep_alive);
+                self.finish(id, connection, response(reply), keep_alive);
             }
             Handled::Ask { actor, command, encode } => {
                 http.busy = true;
@@ -228,7 +233,9 @@ impl Shard {
     }
 
     fn upgrade(&mut self, id: ConnectionId, connection: &mut Connection, request: &Request<'_>) {
-        let upgrade = self.shared.routes.upgrade(&self.shared, request, self.is_draining());
+        let (now, draining) = (self.clock.wall(), self.is_draining());
+        let door = Door { shared: &self.shared, core: &self.core, now, draining };
+        let upgrade = self.shared.routes.upgrade(&door, request);
         let accepted = match upgrade {
             Ok(upgrade) => handshake::check(request).map(|accept| (upgrade, accept)).map_err(Response::from),
             Err(response) => Err(response),
@@ -240,10 +247,15 @@ impl Shard {
                 connection.outbox.write(|out| handshake::write_accept(out, &accept));
                 self.figures.http(101);
                 connection.cancel_deadline(&mut self.wheel);
-                connection.kind = match upgrade {
-                    Upgrade::Dialect(kind) => Kind::Dialect(kind),
-                    Upgrade::Echo => Kind::Echo,
-                };
+                match upgrade {
+                    Upgrade::Dialect(kind) => connection.kind = Kind::Dialect(kind),
+                    Upgrade::Agent { kind, agent, claims } => {
+                        connection.kind = Kind::Dialect(kind);
+                        let join = Join { context: Context::default(), claims };
+                        self.join(id, connection, kind, Party::Agent(agent), join);
+                    }
+                    Upgrade::Echo => connection.kind = Kind::Echo,
+                }
             }
             Err(response) => {
                 let kind = if response.status == 403 { BadInput::Origin } else { BadInput::Handshake };
@@ -269,7 +281,7 @@ impl Shard {
 
     /// Answers the request at hand of a connection by REST.
     pub(crate) fn respond_rest(&mut self, id: ConnectionId, reply: RestReply) {
-        self.respond(id, Response::json(reply.status, reply.body));
+        self.respond(id, response(reply));
     }
 
     fn finish(&mut self, id: ConnectionId, connection: &mut Connection, response: Response, keep_alive: bool) {

@@ -217,7 +217,14 @@ impl Shard {
     }
 
     /// A connection is to be a party's: here, or at the party's home.
-    fn join(&mut self, id: ConnectionId, connection: &mut Connection, kind: DialectKind, party: Party, join: Join) {
+    pub(super) fn join(
+        &mut self,
+        id: ConnectionId,
+        connection: &mut Connection,
+        kind: DialectKind,
+        party: Party,
+        join: Join,
+    ) {
         match connection.session.admit(&party) {
             Ok(Login::Same) => say_joined(connection, kind, &join.context),
             Ok(Login::New) => {
@@ -228,7 +235,7 @@ impl Shard {
                     return;
                 }
                 say_joined(connection, kind, &join.context);
-                self.arrived(id, party, join.claims);
+                self.arrived(id, kind, party, join.claims);
             }
             Err(_) => match &party {
                 Party::Visitor(_) => {
@@ -246,11 +253,18 @@ impl Shard {
     }
 
     /// A connection is at its party's home: the core shall know.
-    pub(super) fn arrived(&mut self, id: ConnectionId, party: Party, claims: Option<Box<AgentChange>>) {
+    pub(super) fn arrived(
+        &mut self,
+        id: ConnectionId,
+        kind: DialectKind,
+        party: Party,
+        claims: Option<Box<AgentChange>>,
+    ) {
         if !matches!(party, Party::Visitor(_)) {
             self.figures.login(true);
         }
-        let input = Input::Arrived { connection: id, party, claims };
+        let accept = dialect(kind).session().accept;
+        let input = Input::Arrived { connection: id, party, accept, claims };
         self.core.handle(self.clock.wall(), input, &mut self.effects);
     }
 }
@@ -267,8 +281,10 @@ pub(super) fn say_joined(connection: &mut Connection, kind: DialectKind, context
 fn say(connection: &mut Connection, write: impl FnOnce(&mut Vec<u8>)) {
     connection.outbox.write(|out| {
         let frame = OpenFrame::begin(out);
+        let start = out.len();
         write(out);
-        frame.finish(out, Opcode::Text);
+        // Where a guide shows no answer there is none.
+        if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
     });
 }
 

@@ -4,14 +4,17 @@
 mod agents;
 mod conversations;
 mod ops;
+mod sessions;
 
 use std::borrow::Cow;
 
 use matchit::{InsertError, Router};
-use switchboard_protocol::dialect::{DialectKind, Reply, Scratch};
+use switchboard_domain::Core;
+use switchboard_protocol::dialect::{Begins, DialectKind, Reply, Scratch, dialect};
 use switchboard_protocol::http::{Method, Query, Request, Response, percent_decode, problem};
-use switchboard_protocol::model::{Actor, Command, Timestamp};
+use switchboard_protocol::model::{Actor, AgentChange, AgentCode, AgentId, AgentRef, Command, Party, Timestamp};
 
+use crate::auth::jwt::Identity;
 use crate::shard::{RestEncoder, Shared};
 
 /// The path of the development switch `--debug-echo`.
@@ -27,15 +30,26 @@ pub(crate) enum Handled {
 
 impl From<Reply> for Handled {
     fn from(reply: Reply) -> Self {
-        Self::Response(Response::json(reply.status, reply.body))
+        Self::Response(response(reply))
+    }
+}
+
+/// A dialect's answer as a response.
+pub(crate) fn response(reply: Reply) -> Response {
+    let response = Response::json(reply.status, reply.body);
+    match reply.next {
+        Some(next) => response.with_header("Link", format!("<{next}>; rel=\"next\"")),
+        None => response,
     }
 }
 
 /// What a connection becomes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Upgrade {
     /// A dialect's WebSocket.
     Dialect(DialectKind),
+    /// A dialect's WebSocket, of this agent from the beginning.
+    Agent { kind: DialectKind, agent: AgentId, claims: Option<Box<AgentChange>> },
     /// `/ws/echo`.
     Echo,
 }
@@ -44,6 +58,8 @@ pub(crate) enum Upgrade {
 pub(crate) struct Call<'r> {
     pub(crate) shared: &'r Shared,
     pub(crate) bearer: Option<&'r str>,
+    /// A page asks that may not speak to us (`allowed_origins`).
+    pub(crate) foreign_page: bool,
     pub(crate) query: Query<'r>,
     /// The last part of the path, where the route has one.
     pub(crate) id: Cow<'r, str>,
@@ -55,9 +71,13 @@ pub(crate) struct Call<'r> {
 impl Call<'_> {
     /// As whom the bearer of the request's token is taken; else why not, to be said with a 401.
     pub(crate) fn actor(&self) -> Result<Actor, String> {
+        self.identity().map(|identity| identity.actor())
+    }
+
+    /// Whom the request's token proves its bearer to be; else why not, to be said with a 401.
+    pub(crate) fn identity(&self) -> Result<Identity, String> {
         let token = self.bearer.ok_or("a token is required: Authorization: Bearer …")?;
-        let identity = self.shared.verifier.verify(token, self.now).map_err(|error| error.to_string())?;
-        Ok(identity.actor())
+        self.shared.verifier.verify(token, self.now).map_err(|error| error.to_string())
     }
 }
 
@@ -67,7 +87,7 @@ type Handler = fn(Call<'_>) -> Handled;
 struct Route(&'static [(Method, Handler)]);
 
 /// All paths. A WebSocket's path answers plain HTTP with 426.
-const ROUTES: [(&str, Route); 9] = [
+const ROUTES: [(&str, Route); 17] = [
     ("/livez", Route(&[(Method::Get, ops::livez)])),
     ("/readyz", Route(&[(Method::Get, ops::readyz)])),
     ("/metrics", Route(&[(Method::Get, ops::metrics)])),
@@ -79,7 +99,15 @@ const ROUTES: [(&str, Route); 9] = [
         "/api/v1/agents/{id}",
         Route(&[(Method::Get, agents::show), (Method::Put, agents::update), (Method::Delete, agents::delete)]),
     ),
+    ("/api/sessions", Route(&[(Method::Get, sessions::list)])),
+    ("/api/sessions/{id}", Route(&[(Method::Get, sessions::show)])),
+    ("/api/sessions/{id}/history", Route(&[(Method::Get, sessions::history)])),
+    ("/api/sessions/{id}/accept", Route(&[(Method::Post, sessions::accept)])),
+    ("/api/sessions/{id}/message", Route(&[(Method::Post, sessions::send)])),
+    ("/api/sessions/{id}/close", Route(&[(Method::Post, sessions::close)])),
+    ("/openapi/multichannel.yaml", Route(&[(Method::Get, sessions::openapi)])),
     ("/ws", Route(&[(Method::Get, upgrade_required)])),
+    ("/ws/cs/{id}", Route(&[(Method::Get, upgrade_required)])),
 ];
 
 /// The route table.
@@ -120,27 +148,75 @@ impl Routes {
             (Ok(query), Ok(id)) => (query, id),
             (Err(error), _) | (_, Err(error)) => return Handled::Response(Response::from(error)),
         };
-        handler(Call { shared, bearer: request.bearer_token(), query, id, body, now, scratch })
+        let foreign_page = !shared.origins.allows(request.header("Origin"), request.header("Host"));
+        handler(Call { shared, bearer: request.bearer_token(), foreign_page, query, id, body, now, scratch })
     }
 
     /// What an upgrade request may become, before the handshake itself is looked at.
-    pub(crate) fn upgrade(&self, shared: &Shared, request: &Request<'_>, draining: bool) -> Result<Upgrade, Response> {
-        let upgrade = match DialectKind::at_path(request.path) {
-            Some(kind) => Upgrade::Dialect(kind),
-            None if request.path == ECHO_PATH && shared.config.debug_echo => Upgrade::Echo,
+    pub(crate) fn upgrade(&self, door: &Door<'_>, request: &Request<'_>) -> Result<Upgrade, Response> {
+        let shared = door.shared;
+        let kind = DialectKind::at_path(request.path);
+        match kind {
+            Some(_) => {}
+            None if request.path == ECHO_PATH && shared.config.debug_echo => {}
             None if self.router.at(request.path).is_ok() => {
                 return Err(problem(400, "Bad Request", "no WebSocket is spoken at this path"));
             }
             None => return Err(not_found()),
-        };
+        }
         if !shared.origins.allows(request.header("Origin"), request.header("Host")) {
             return Err(problem(403, "Forbidden", "this origin is not allowed; see `allowed_origins`"));
         }
-        if draining {
+        if door.draining {
             return Err(problem(503, "Service Unavailable", "the server restarts").with_header("Retry-After", "1"));
         }
-        Ok(upgrade)
+        match kind {
+            None => Ok(Upgrade::Echo),
+            Some(kind) => match dialect(kind).session().begins {
+                Begins::ByMessage => Ok(Upgrade::Dialect(kind)),
+                Begins::ByPath => agent_by_path(kind, door, request),
+            },
+        }
     }
+}
+
+/// What decides about an upgrade besides the request.
+pub(crate) struct Door<'d> {
+    pub(crate) shared: &'d Shared,
+    pub(crate) core: &'d Core,
+    pub(crate) now: Timestamp,
+    pub(crate) draining: bool,
+}
+
+/// The agent that the path names. Without a token it must be known already, and the server open; a token, in the
+/// query or a header, must be that agent's own, and makes it if it is first seen in it (dialects.md, "Who exists").
+fn agent_by_path(kind: DialectKind, door: &Door<'_>, request: &Request<'_>) -> Result<Upgrade, Response> {
+    let raw = dialect(kind).session().parameter(request.path).unwrap_or_default();
+    let name = percent_decode(raw).map_err(Response::from)?;
+    let name = AgentCode::new(&name).map_err(|_| problem(400, "Bad Request", "no agent can be called that"))?;
+    let known = door.core.agent(&AgentRef::Code(name.clone()));
+    let query = Query::parse(request.raw_query).map_err(Response::from)?;
+    let Some(token) = query.get("token").or(request.bearer_token()) else {
+        return match known {
+            _ if !door.shared.config.is_open() => Err(unauthorized("a token is required")),
+            Some(agent) => Ok(Upgrade::Agent { kind, agent, claims: None }),
+            None => Err(problem(404, "Not Found", "there is no such agent; POST /api/v1/agents makes one")),
+        };
+    };
+    let identity = door.shared.verifier.verify(token, door.now);
+    let forbidden = |why| Err(problem(403, "Forbidden", why));
+    match identity.map_err(|error| unauthorized(&error.to_string()))? {
+        Identity::Agent { id, .. } if !door.core.may_log_in(&Party::Agent(id)) => forbidden("this agent was deleted"),
+        Identity::Agent { id, claims } if known == Some(id) || known.is_none() && name.as_str() == id.to_string() => {
+            Ok(Upgrade::Agent { kind, agent: id, claims: Some(claims) })
+        }
+        Identity::Agent { .. } => forbidden("this token is another agent's"),
+        Identity::User { .. } | Identity::Admin { .. } => forbidden("this token is no agent's"),
+    }
+}
+
+fn unauthorized(why: &str) -> Response {
+    problem(401, "Unauthorized", why).with_header("WWW-Authenticate", "Bearer")
 }
 
 fn upgrade_required(_: Call<'_>) -> Handled {
@@ -159,8 +235,6 @@ fn allowed(route: &Route) -> String {
 
 #[cfg(test)]
 mod tests {
-    use switchboard_protocol::dialect::dialect;
-
     use super::*;
 
     #[test]

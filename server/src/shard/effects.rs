@@ -74,8 +74,9 @@ impl Shard {
                     connection.outbox.lend(&mut self.spares);
                     connection.outbox.write(|out| {
                         let frame = OpenFrame::begin(out);
+                        let start = out.len();
                         dialect(kind).encode_answer(&context, result.as_ref(), &settings, out);
-                        frame.finish(out, Opcode::Text);
+                        if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
                     });
                 }
                 if connection.leaving && connection.in_flight == 0 {

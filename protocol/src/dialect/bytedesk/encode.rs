@@ -29,6 +29,11 @@ pub fn answered(result: Result<&Answer, &Refusal>) -> Reply {
         | Answer::Conversation(_)
         | Answer::History(_)
         | Answer::Synced { .. }
+        | Answer::Transcript { .. }
+        | Answer::Conversations { .. }
+        | Answer::Shown(_)
+        | Answer::Accepted(_)
+        | Answer::Watched(_)
         | Answer::Sent(_)
         | Answer::Read { .. }
         | Answer::Ended(_)
@@ -60,6 +65,9 @@ fn refused(refusal: &Refusal) -> Reply {
         Refusal::OtherParty => (403, "not yours"),
         Refusal::LoginRequired => (401, "a token is required"),
         Refusal::Ended => (409, "the conversation has ended"),
+        Refusal::WrongState => (409, "the conversation is in another state"),
+        Refusal::NotInGroup => (409, "the agent is not of the conversation's group"),
+        Refusal::NoRoom => (409, "the agent has no room"),
         Refusal::TextOnly => (400, "only text messages"),
         Refusal::Taken(field) => return error(409, &format!("{field} is taken")),
         Refusal::AgentHasConversations => (409, "the agent has conversations"),
@@ -72,7 +80,7 @@ fn refused(refusal: &Refusal) -> Reply {
 fn reply<T: Serialize>(status: u16, message: &str, data: &T) -> Reply {
     let envelope = Envelope { code: status, message, data };
     let body = serde_json::to_vec(&envelope).expect("wire types have string keys");
-    Reply { status, body }
+    Reply::new(status, body)
 }
 
 fn agent(view: &AgentView) -> AgentData<'_> {

@@ -68,9 +68,16 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, setti
         Answer::Conversation(conversation) => succeeded(action, &conversation_data(conversation, settings), op_id, out),
         Answer::History(messages) => succeeded(action, &lines(messages, settings), op_id, out),
         Answer::Available(agents) => succeeded(action, &available(agents), op_id, out),
-        Answer::Typing | Answer::Agent(_) | Answer::Agents { .. } | Answer::AgentDeleted => {
-            succeeded(action, &(), op_id, out);
-        }
+        // Those without data; and those that no action of this dialect asks for.
+        Answer::Typing
+        | Answer::Agent(_)
+        | Answer::Agents { .. }
+        | Answer::AgentDeleted
+        | Answer::Transcript { .. }
+        | Answer::Conversations { .. }
+        | Answer::Shown(_)
+        | Answer::Accepted(_)
+        | Answer::Watched(_) => succeeded(action, &(), op_id, out),
     }
 }
 
@@ -99,10 +106,12 @@ pub(super) fn complaint(complaint: &Complaint, op_id: &[u8], out: &mut Vec<u8>) 
 /// A push; false if it is not told to such a listener.
 pub(super) fn event(event: &Event, ext: bool, settings: &Settings, out: &mut Vec<u8>) -> bool {
     match event {
-        Event::Message { scene, message } => push_message(scene, message, settings, out),
+        Event::Message { scene, message, .. } => push_message(scene, message, settings, out),
         Event::Ended { scene, by, at } => push_end(scene, *by, *at, out),
+        // Offers, and what others say, are for workbenches.
+        Event::Overheard { .. } | Event::Waiting { .. } => return false,
         Event::Assigned { .. } | Event::Read { .. } | Event::Typing { .. } if !ext => return false,
-        Event::Assigned { scene, at } => push_assigned(scene, *at, out),
+        Event::Assigned { scene, at, .. } => push_assigned(scene, *at, out),
         Event::Read { scene, of, messages, at } => push_read(scene, *of, messages, *at, out),
         Event::Typing { scene, by, at } => push_typing(scene, *by, *at, out),
     }
@@ -122,7 +131,15 @@ pub fn answered(result: Result<&Answer, &Refusal>, settings: &Settings) -> Reply
         Answer::Sent(sent) => ok(&sent_data(sent, settings)),
         Answer::Read { changed } => ok(&ReadData { updated_count: *changed }),
         Answer::Ended(id) => ok(&EndedData { conversation_id: id.get() }),
-        Answer::Typing | Answer::Agent(_) | Answer::Agents { .. } | Answer::AgentDeleted => ok(&()),
+        Answer::Typing
+        | Answer::Agent(_)
+        | Answer::Agents { .. }
+        | Answer::AgentDeleted
+        | Answer::Transcript { .. }
+        | Answer::Conversations { .. }
+        | Answer::Shown(_)
+        | Answer::Accepted(_)
+        | Answer::Watched(_) => ok(&()),
     }
 }
 
@@ -139,13 +156,13 @@ pub fn rejected(rejection: &Rejection) -> Reply {
 pub fn error(status: u16, message: &str) -> Reply {
     let mut body = Vec::new();
     json(&Envelope { code: status, data: (), message: Some(message) }, &mut body);
-    Reply { status, body }
+    Reply::new(status, body)
 }
 
 fn ok<T: Serialize>(data: &T) -> Reply {
     let mut body = Vec::new();
     json(&Envelope { code: 200, data, message: None }, &mut body);
-    Reply { status: 200, body }
+    Reply::new(200, body)
 }
 
 /// dialects.md: kefu knows 200, 400, 401, 403, 404, 429, 500.
@@ -155,6 +172,9 @@ const fn status(refusal: &Refusal) -> u16 {
         Refusal::Forbidden | Refusal::OtherParty => 403,
         Refusal::LoginRequired => 401,
         Refusal::Ended
+        | Refusal::WrongState
+        | Refusal::NotInGroup
+        | Refusal::NoRoom
         | Refusal::TextOnly
         | Refusal::Taken(_)
         | Refusal::AgentHasConversations
@@ -176,6 +196,9 @@ fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {
         (Refusal::LoginRequired, _) => "Please login first",
         (Refusal::OtherParty, _) => "This connection belongs to another party",
         (Refusal::Ended, _) => "Conversation has ended",
+        (Refusal::WrongState, _) => "The conversation is in another state",
+        (Refusal::NotInGroup, _) => "The agent is not of the conversation's group",
+        (Refusal::NoRoom, _) => "The agent has no room",
         (Refusal::TextOnly, _) => "message_type must be 1: visitor conversations support text messages only",
         (Refusal::Taken(field), _) => return Cow::Owned(format!("{field} is taken")),
         (Refusal::AgentHasConversations, _) => "The agent still has conversations",

@@ -3,10 +3,16 @@
 //!
 //! The upgrade needs no token: a user or agent sends `login`, a visitor binds or just sends.
 
-use crate::dialect::{CloseWith, Session};
+use crate::dialect::{Begins, CloseWith, Session};
+use crate::model::Accept;
 
 /// How connections begin.
-pub const SESSION: Session = Session { path: "/ws", login_failed: CloseWith { code: 4401, reason: "login failed" } };
+pub const SESSION: Session = Session {
+    path: "/ws",
+    begins: Begins::ByMessage,
+    accept: Accept::Auto,
+    login_failed: CloseWith { code: 4401, reason: "login failed" },
+};
 
 /// The plain text heartbeat.
 pub(super) const PING_TEXT: &[u8] = b"ping";

@@ -286,9 +286,9 @@ fn errors_of_the_guide_come_as_they_stand() {
 #[test]
 fn pushes_of_the_guide_come_as_they_stand() {
     let answer = message(123, Side::Agent, 1, "您好，有什么可以帮您的吗？");
-    let event = Event::Message { scene: user_scene(), message: answer.clone() };
+    let event = Event::Message { scene: user_scene(), message: answer.clone(), author: None };
     assert_golden(&pushed(&event, false).unwrap(), "push_message", &["seq"]);
-    let event = Event::Message { scene: visitor_scene(), message: answer };
+    let event = Event::Message { scene: visitor_scene(), message: answer, author: None };
     assert_golden(&pushed(&event, false).unwrap(), "push_visitor_message", &["conversation_id", "seq"]);
     let event = Event::Ended { scene: user_scene(), by: Side::Customer, at: TEN };
     assert_golden(&pushed(&event, false).unwrap(), "push_end", &[]);

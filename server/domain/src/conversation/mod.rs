@@ -19,7 +19,8 @@ pub(crate) use closed::close;
 pub(crate) use dedup::{Dedup, Known};
 pub(crate) use pending::{assign, open};
 
-use crate::Origin;
+use crate::directory::Directory;
+use crate::{ConnectionId, Origin, ShardId};
 
 /// A conversation in memory, at its owner.
 #[derive(Debug)]
@@ -34,6 +35,16 @@ pub(crate) struct Live {
     pub(crate) durable_seq: Seq,
     /// Not in storage yet: the first write enters the indexes.
     pub(crate) fresh: bool,
+    /// Who looks on; at most `WATCHERS_MAX_CONNECTIONS`.
+    pub(crate) watchers: Vec<Watcher>,
+}
+
+/// A connection that hears a conversation's messages without being a party's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watcher {
+    pub(crate) shard: ShardId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) agent: AgentId,
 }
 
 /// What follows when a write of a conversation is durable.
@@ -43,8 +54,8 @@ pub(crate) enum Then {
     Sent { message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin },
     /// An assignment is stored: tell both sides, then what the agent has not read.
     Assigned { scene: Scene, at: Timestamp, backlog: bool },
-    /// A header is stored of which nobody is told.
-    Saved,
+    /// It is stored that the conversation waits: offer it.
+    Waits { scene: Scene, at: Timestamp },
     /// Marks are stored: answer the reader, tell the writer.
     Read { origin: Origin, scene: Scene, of: Side, at: Timestamp },
     /// The end is stored: answer, tell both sides, free the agent.
@@ -57,13 +68,27 @@ impl Live {
     /// A conversation that was read from storage.
     pub(crate) fn stored(header: Conversation) -> Self {
         let durable_seq = header.last_seq;
-        Self { header, dedup: Dedup::unknown(), writes: VecDeque::new(), durable_seq, fresh: false }
+        Self {
+            header,
+            dedup: Dedup::unknown(),
+            writes: VecDeque::new(),
+            durable_seq,
+            fresh: false,
+            watchers: Vec::new(),
+        }
     }
 
     /// A conversation that begins now.
     pub(crate) fn new(header: Conversation) -> Self {
         let complete = Dedup::complete();
-        Self { header, dedup: complete, writes: VecDeque::new(), durable_seq: Seq::ZERO, fresh: true }
+        Self {
+            header,
+            dedup: complete,
+            writes: VecDeque::new(),
+            durable_seq: Seq::ZERO,
+            fresh: true,
+            watchers: Vec::new(),
+        }
     }
 
     /// The parties, as events show them.
@@ -76,40 +101,63 @@ impl Live {
         }
     }
 
-    /// On which side an actor takes part; only the two parties do.
-    pub(crate) fn side_of(&self, actor: &Actor) -> Result<Side, Refusal> {
+    /// On which side an actor takes part: only the two parties do, and the workbench as the conversation's agent.
+    pub(crate) fn side_of(&self, actor: &Actor, directory: &Directory) -> Result<Side, Refusal> {
         let side = match actor {
             Actor::User(id) => (self.header.customer == Party::User(*id)).then_some(Side::Customer),
             Actor::Visitor { id, .. } => {
                 matches!(&self.header.customer, Party::Visitor(own) if own == id).then_some(Side::Customer)
             }
             Actor::Agent(id) => (self.header.agent == Some(*id)).then_some(Side::Agent),
+            Actor::Workbench(None) if self.header.agent.is_none() => return Err(Refusal::WrongState),
+            Actor::Workbench(None) => Some(Side::Agent),
+            Actor::Workbench(Some(own)) if self.header.agent == Some(*own) => Some(Side::Agent),
+            Actor::Workbench(Some(_)) => {
+                // What it sees, it is told the truth about.
+                self.may_read(actor, directory)?;
+                let another = self.header.agent.is_some();
+                return Err(if another { Refusal::Forbidden } else { Refusal::WrongState });
+            }
             Actor::Admin | Actor::Anonymous => None,
         };
         side.ok_or(Refusal::NotFound(Noun::Conversation))
+    }
+
+    /// On which side an actor may end it: a workbench may end what has no agent too.
+    pub(crate) fn ends_as(&self, actor: &Actor, directory: &Directory) -> Result<Side, Refusal> {
+        match (actor, self.side_of(actor, directory)) {
+            (Actor::Workbench(_), Err(Refusal::WrongState)) => Ok(Side::Agent),
+            (_, side) => side,
+        }
     }
 
     /// As whom an actor may have written here before: an agent that has lost the conversation may still
     /// ask what became of a send of its own.
     pub(crate) fn author(&self, actor: &Actor) -> Option<Sender> {
         match actor {
-            Actor::Agent(id) => Some(Sender { side: Side::Agent, number: id.get() }),
+            Actor::Agent(id) | Actor::Workbench(Some(id)) => Some(Sender { side: Side::Agent, number: id.get() }),
+            Actor::Workbench(None) => self.header.agent.map(|id| Sender { side: Side::Agent, number: id.get() }),
             Actor::User(_) | Actor::Visitor { .. } => {
-                self.side_of(actor).ok().map(|side| Sender { side, number: self.header.customer_number.get() })
+                let customer = actor.party().is_some_and(|party| party == self.header.customer);
+                customer.then(|| Sender { side: Side::Customer, number: self.header.customer_number.get() })
             }
             Actor::Admin | Actor::Anonymous => None,
         }
     }
 
-    /// Whether an actor may read the history: its parties (a visitor only once bound) and admins.
-    pub(crate) fn may_read(&self, actor: &Actor) -> Result<(), Refusal> {
-        match actor {
-            Actor::Admin => Ok(()),
-            Actor::Visitor { bound: false, .. } => Err(Refusal::NotFound(Noun::Conversation)),
-            Actor::Visitor { bound: true, .. } | Actor::User(_) | Actor::Agent(_) | Actor::Anonymous => {
-                self.side_of(actor).map(|_| ())
+    /// Whether an actor may read the history: its parties (a visitor only once bound), the agents of its group
+    /// (dialects.md, "Groups"), admins and the workbench.
+    pub(crate) fn may_read(&self, actor: &Actor, directory: &Directory) -> Result<(), Refusal> {
+        let may = match actor {
+            Actor::Admin | Actor::Workbench(None) => true,
+            Actor::Visitor { bound, .. } => *bound && actor.party().as_ref() == Some(&self.header.customer),
+            Actor::User(_) => actor.party().as_ref() == Some(&self.header.customer),
+            Actor::Agent(id) | Actor::Workbench(Some(id)) => {
+                self.header.agent == Some(*id) || directory.serves(*id, &self.header.group)
             }
-        }
+            Actor::Anonymous => false,
+        };
+        if may { Ok(()) } else { Err(Refusal::NotFound(Noun::Conversation)) }
     }
 
     /// The sender of what an actor on `side` writes.

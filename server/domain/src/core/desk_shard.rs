@@ -27,11 +27,22 @@ impl Core {
                 self.hands.send(self.hands.placement.owner(conversation), Letter::FromDesk(tell));
             }
             DeskAsk::Released(conversation) => desk.release(now, conversation, &mut decisions),
-            DeskAsk::AgentUp { agent, claims } => {
+            DeskAsk::AgentAccepts(agent, accept) => desk.agent_accepts(now, agent, accept, &mut decisions),
+            DeskAsk::Accept { conversation, agent, origin } => {
+                let picked = desk.accept(now, conversation, &agent);
+                if let Ok((agent, Some(at))) = picked {
+                    self.hands.arm(Timer::AgentGrace(agent), at);
+                }
+                let result = picked.map(|(agent, _)| agent);
+                let tell = DeskTell::Accepted { conversation, result, origin };
+                self.hands.send(self.hands.placement.owner(conversation), Letter::FromDesk(tell));
+            }
+            DeskAsk::AgentUp { agent, accept, claims } => {
                 if !desk.knows(agent) {
                     self.make_agent(agent, claims.map(|claims| *claims).unwrap_or_default());
                 }
                 if let Some(desk) = &mut self.desk {
+                    desk.set_accept(agent, accept);
                     desk.agent_up(now, agent, &mut decisions);
                 }
             }
@@ -118,6 +129,11 @@ impl Core {
             | Command::Send { .. }
             | Command::MarkRead { .. }
             | Command::End { .. }
+            | Command::Transcript { .. }
+            | Command::ListConversations(_)
+            | Command::ShowConversation(_)
+            | Command::Accept { .. }
+            | Command::Watch(_)
             | Command::Typing { .. } => unreachable!("conversations are their owners'"),
         }
         Ok(())

@@ -10,6 +10,7 @@ use switchboard_protocol::model::{
 };
 
 use super::stored::Then;
+use super::workbench::Offers;
 use crate::delivery::Devices;
 use crate::directory::Directory;
 use crate::ids::Ids;
@@ -25,6 +26,7 @@ pub(super) struct Hands {
     pub(super) devices: Devices,
     pub(super) directory: Directory,
     pub(super) ids: Ids,
+    pub(super) offers: Offers,
     local: VecDeque<Letter>,
     tickets: Slab<Then>,
 }
@@ -39,6 +41,7 @@ impl Hands {
             devices: Devices::default(),
             directory: Directory::default(),
             ids: Ids::default(),
+            offers: Offers::default(),
             local: VecDeque::new(),
             tickets: Slab::new(),
         }

@@ -10,11 +10,12 @@ mod pair;
 mod request;
 mod start;
 mod stored;
+mod workbench;
 
 use std::collections::{HashMap, VecDeque};
 
-use smallvec::SmallVec;
-use switchboard_protocol::model::{ConversationId, Party, Timestamp, VisitorId};
+use smallvec::{SmallVec, smallvec};
+use switchboard_protocol::model::{AgentId, AgentRef, ConversationId, Party, Refusal, Timestamp, VisitorId};
 
 use crate::conversation::Live;
 use crate::desk::{self, Defaults, Desk};
@@ -94,16 +95,19 @@ impl Core {
         self.hands.begin(now, effects);
         match input {
             Input::Request(request) => self.request(request),
-            Input::Arrived { connection, party, claims } => {
+            Input::Arrived { connection, party, accept, claims } => {
                 let first = self.hands.devices.add(party.clone(), connection);
-                if let (true, Party::Agent(agent)) = (first, party) {
-                    self.hands.ask_desk(DeskAsk::AgentUp { agent, claims });
+                if let Party::Agent(agent) = party {
+                    if first {
+                        self.hands.ask_desk(DeskAsk::AgentUp { agent, accept, claims });
+                    }
+                    self.agent_arrived(agent, connection, first, accept);
                 }
             }
             Input::Left { connection, party } => {
                 let last = self.hands.devices.remove(&party, connection);
-                if let (true, Party::Agent(agent)) = (last, party) {
-                    self.hands.ask_desk(DeskAsk::AgentDown(agent));
+                if let Party::Agent(agent) = party {
+                    self.agent_left(agent, connection, last);
                 }
             }
             Input::Letter(letter) => self.letter(letter),
@@ -124,6 +128,11 @@ impl Core {
         }
     }
 
+    /// The agent that a peer names by its code or id, if it is known here.
+    pub fn agent(&self, name: &AgentRef) -> Option<AgentId> {
+        self.hands.directory.find(name).map(|profile| profile.id)
+    }
+
     /// Plain numbers about this core.
     pub fn figures(&self) -> Figures {
         Figures {
@@ -142,8 +151,15 @@ impl Core {
             Letter::FromDesk(tell) => self.desk_told(tell),
             Letter::AgentKnown(profile) => self.hands.directory.learn(profile),
             Letter::CaughtUp(visitor) => self.caught_up_with_desk(&visitor),
+            Letter::Offer { group, event } => self.hands.tell_offered(&group, &event),
+            Letter::Offered { shard, any } => self.offers_of(shard, any),
+            Letter::Whisper { connection, event } => {
+                self.hands.out.push(Effect::Tell { to: smallvec![connection], event });
+            }
+            Letter::Unwatch { conversation, shard, connection } => self.unwatch(conversation, shard, connection),
             Letter::AgentDeleted(agent) => {
                 self.hands.directory.delete(agent);
+                self.hands.stop_offering_to(agent);
                 let connections = self.hands.devices.expel(&Party::Agent(agent));
                 if !connections.is_empty() {
                     self.hands.out.push(Effect::Expel { connections });
@@ -168,6 +184,10 @@ impl Core {
     fn desk_told(&mut self, tell: DeskTell) {
         let id = tell.conversation();
         let Some(slot) = self.conversations.get_mut(&id) else {
+            // It was ended and is forgotten; who picked it meanwhile is still to be answered.
+            if let DeskTell::Accepted { origin, .. } = tell {
+                self.hands.answer(origin, Err(Refusal::WrongState));
+            }
             return;
         };
         match tell {
@@ -175,7 +195,7 @@ impl Core {
                 slot.placed(&mut self.hands, agent);
                 self.run(id);
             }
-            DeskTell::Assigned { .. } => self.enqueue(id, Job::Tell(tell)),
+            DeskTell::Assigned { .. } | DeskTell::Accepted { .. } => self.enqueue(id, Job::Tell(tell)),
         }
     }
 }

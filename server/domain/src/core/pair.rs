@@ -233,7 +233,9 @@ impl Core {
             (Actor::Visitor { .. }, None) => Ok(With::Anybody),
             (Actor::Agent(own), None) => Ok(With::Agent(*own)),
             (Actor::Agent(own), Some(named)) if *own == named => Ok(With::Agent(*own)),
-            (Actor::Agent(_) | Actor::User(_) | Actor::Admin | Actor::Anonymous, _) => Err(NO_CONVERSATION),
+            (Actor::Agent(_) | Actor::User(_) | Actor::Workbench(_) | Actor::Admin | Actor::Anonymous, _) => {
+                Err(NO_CONVERSATION)
+            }
         }
     }
 

@@ -23,14 +23,17 @@ impl Core {
         let owner = match &request.command {
             Command::Open { .. } => match &request.actor {
                 Actor::User(user) => placement.home(&Party::User(*user)),
-                Actor::Visitor { .. } | Actor::Agent(_) | Actor::Admin | Actor::Anonymous => {
+                Actor::Visitor { .. } | Actor::Agent(_) | Actor::Workbench(_) | Actor::Admin | Actor::Anonymous => {
                     return self.hands.answer(request.origin, Err(Refusal::Forbidden));
                 }
             },
             Command::History { conversation, .. }
+            | Command::Transcript { conversation, .. }
             | Command::Sync { conversation, .. }
             | Command::MarkRead { conversation, .. }
             | Command::Typing { conversation }
+            | Command::Accept { conversation, .. }
+            | Command::Watch(conversation)
             | Command::Send { target: Target::Conversation(conversation), .. }
             | Command::End { target: Target::Conversation(conversation) } => placement.owner(*conversation),
             Command::Send { target: Target::Pair { visitor, .. }, .. }
@@ -41,7 +44,15 @@ impl Core {
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
             | Command::AvailableAgents => placement.desk(),
+            // Answered from storage, wherever one is.
+            Command::ListConversations(_) | Command::ShowConversation(_) => self.hands.shard,
         };
+        if let Command::Watch(conversation) = &request.command
+            && request.origin.shard == self.hands.shard
+            && let Err(refusal) = self.hands.note_watched(request.origin.connection, *conversation)
+        {
+            return self.hands.answer(request.origin, Err(refusal));
+        }
         if owner != self.hands.shard {
             return self.hands.send(owner, Letter::Request(Box::new(request)));
         }
@@ -63,9 +74,12 @@ impl Core {
                 }
             }
             Command::History { conversation, .. }
+            | Command::Transcript { conversation, .. }
             | Command::Sync { conversation, .. }
             | Command::MarkRead { conversation, .. }
             | Command::Typing { conversation }
+            | Command::Accept { conversation, .. }
+            | Command::Watch(conversation)
             | Command::Send { target: Target::Conversation(conversation), .. }
             | Command::End { target: Target::Conversation(conversation) } => {
                 let id = *conversation;
@@ -86,6 +100,7 @@ impl Core {
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
             | Command::AvailableAgents => self.agents_request(request),
+            Command::ListConversations(_) | Command::ShowConversation(_) => self.list_request(request),
         }
     }
 
@@ -155,6 +170,9 @@ impl Core {
                 Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
                     slot.assigned(&mut self.hands, agent);
                 }
+                Job::Tell(DeskTell::Accepted { result, origin, .. }) => {
+                    slot.accepted(&mut self.hands, result, origin);
+                }
             }
         }
         let Some(live) = &slot.live else { return };
@@ -205,7 +223,10 @@ impl Slot {
         let Request { origin, actor, command } = request;
         let done = match command {
             Command::Open { .. } => self.answer_conversation(hands, origin),
-            Command::History { window, .. } => self.history(hands, origin, &actor, window),
+            Command::History { window, .. } => self.history(hands, origin, &actor, window, Told::Messages),
+            Command::Transcript { window, .. } => self.history(hands, origin, &actor, window, Told::Names),
+            Command::Accept { agent, .. } => self.accept(hands, origin, &actor, agent),
+            Command::Watch(_) => self.watch(hands, origin, &actor),
             Command::Sync { after, limit, .. } => self.sync(hands, origin, &actor, after, limit),
             Command::Send { target, draft } => {
                 return self.send(
@@ -223,6 +244,7 @@ impl Slot {
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
             | Command::AvailableAgents => unreachable!("agents are the desk's"),
+            Command::ListConversations(_) | Command::ShowConversation(_) => unreachable!("lists are storage's"),
         };
         if let Err(refusal) = done {
             hands.answer(origin, Err(refusal));
@@ -237,32 +259,48 @@ impl Slot {
         Ok(())
     }
 
-    fn history(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor, window: Window) -> Result<(), Refusal> {
+    fn history(
+        &mut self,
+        hands: &mut Hands,
+        origin: Origin,
+        actor: &Actor,
+        window: Window,
+        told: Told,
+    ) -> Result<(), Refusal> {
         let live = self.live();
-        live.may_read(actor)?;
+        live.may_read(actor, &hands.directory)?;
         let (conversation, newest) = (live.header.id, live.durable_seq);
-        let (from, to) = match window {
+        let customer = match told {
+            Told::Messages => None,
+            Told::Names => Some(live.header.customer.clone()),
+        };
+        let ahead = matches!((window, told), (Window::AfterSeq { seq, .. }, Told::Names) if seq > live.header.last_seq);
+        if ahead {
+            return Err(Refusal::Gap { newest });
+        }
+        let (from, to, next) = match window {
             Window::Page { page, size } => {
                 let skipped = (page - 1).saturating_mul(u64::from(size));
                 let to = newest.get().saturating_sub(skipped);
-                (to.saturating_sub(u64::from(size)) + 1, to)
+                let from = to.saturating_sub(u64::from(size)) + 1;
+                (from, to, (from > 1).then_some(Window::Page { page: page + 1, size }))
             }
             Window::AfterSeq { seq, limit } => {
                 let from = seq.get().saturating_add(1);
-                (from, newest.get().min(seq.get().saturating_add(u64::from(limit))))
+                let to = newest.get().min(seq.get().saturating_add(u64::from(limit)));
+                (from, to, (to < newest.get()).then_some(Window::AfterSeq { seq: Seq::new(to), limit }))
             }
             Window::AfterMessage { message, limit } => {
-                let then = After::SeqOf { origin, conversation, limit, newest };
+                let then = After::SeqOf { origin, conversation, limit, newest, customer };
                 hands.read(then, Read::SeqOf { conversation, message });
                 return Ok(());
             }
         };
-        if from > to {
-            hands.answer(origin, Ok(Answer::History(Vec::new())));
-        } else {
-            let read = Read::History { conversation, from: Seq::new(from), to: Seq::new(to) };
-            hands.read(After::History(origin), read);
-        }
+        let then = match customer {
+            None => After::History(origin),
+            Some(customer) => After::Transcript { origin, conversation, customer: Box::new(customer), next },
+        };
+        hands.read_history(then, conversation, Seq::new(from), Seq::new(to));
         Ok(())
     }
 
@@ -275,7 +313,7 @@ impl Slot {
         limit: u32,
     ) -> Result<(), Refusal> {
         let live = self.live();
-        live.may_read(actor)?;
+        live.may_read(actor, &hands.directory)?;
         let newest = live.durable_seq;
         if after > live.header.last_seq {
             return Err(Refusal::Gap { newest });
@@ -315,7 +353,8 @@ impl Slot {
                 Known::AskStorage | Known::New => {}
             }
         }
-        let done = live.side_of(&actor).and_then(|side| self.append(hands, origin, side, draft));
+        let side = live.side_of(&actor, &hands.directory);
+        let done = side.and_then(|side| self.append(hands, origin, side, draft));
         if let Err(refusal) = done {
             hands.answer(origin, Err(refusal));
         }
@@ -358,7 +397,7 @@ impl Slot {
         of: Side,
     ) -> Result<(), Refusal> {
         let live = self.live();
-        if live.side_of(actor)? == of {
+        if live.side_of(actor, &hands.directory)? == of {
             return Err(Refusal::Forbidden);
         }
         let at = hands.now;
@@ -371,7 +410,7 @@ impl Slot {
 
     fn end(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor) -> Result<(), Refusal> {
         let live = self.live();
-        let by = live.side_of(actor)?;
+        let by = live.ends_as(actor, &hands.directory)?;
         if live.header.state == State::Closed {
             let answer = Answer::Ended(live.header.id);
             live.writes.push_back(Then::Barrier { origin, answer });
@@ -389,7 +428,7 @@ impl Slot {
 
     fn typing(&mut self, hands: &mut Hands, origin: Origin, actor: &Actor) -> Result<(), Refusal> {
         let live = self.live();
-        let by = live.side_of(actor)?;
+        let by = live.side_of(actor, &hands.directory)?;
         conversation::takes_messages(live.header.state)?;
         let scene = live.scene();
         let other = other_party(&scene, by);
@@ -409,7 +448,7 @@ impl Slot {
         }
         let live = self.live();
         live.fresh = false;
-        live.writes.push_back(Then::Saved);
+        live.writes.push_back(Then::Waits { scene: live.scene(), at: live.header.queued_at });
         let write = Write::SaveConversation { conversation: live.header.clone(), opens: true };
         hands.write(After::Conversation(live.header.id), write);
     }
@@ -432,7 +471,7 @@ impl Slot {
             }
             None => {
                 conversation::unassign(&mut live.header, at);
-                live.writes.push_back(Then::Saved);
+                live.writes.push_back(Then::Waits { scene: live.scene(), at });
                 false
             }
         };
@@ -451,6 +490,15 @@ impl Slot {
             hands.answer(origin, Ok(answer));
         }
     }
+}
+
+/// How much is told of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The messages.
+    Messages,
+    /// The messages and the names of those who wrote.
+    Names,
 }
 
 /// The party on the other side, if there is one.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use switchboard_protocol::model::{
-    AgentId, Answer, ConversationId, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent, Seq, Side,
-    Timestamp, VShard, VisitorId, Written, limits,
+    AgentId, Answer, ConversationId, ConversationQuery, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent,
+    Seq, Side, Timestamp, VShard, Viewer, VisitorId, Window, Written, limits,
 };
 
 use super::hands::Hands;
@@ -28,7 +28,13 @@ pub(super) enum Then {
     /// A page of a history.
     History(Origin),
     /// The seq of a message was looked up, to page on after it.
-    SeqOf { origin: Origin, conversation: ConversationId, limit: u32, newest: Seq },
+    SeqOf { origin: Origin, conversation: ConversationId, limit: u32, newest: Seq, customer: Option<Party> },
+    /// A part of a history that is told with names.
+    Transcript { origin: Origin, conversation: ConversationId, customer: Box<Party>, next: Option<Window> },
+    /// A page of conversations.
+    Listed { origin: Origin, query: Box<ConversationQuery> },
+    /// A conversation that is shown to this asker, if it sees it.
+    Shown { origin: Origin, viewer: Option<Box<Viewer>> },
     /// A stretch for a resuming peer.
     Sync { origin: Origin, next_seq: Seq, complete: bool },
     /// Who a visitor is.
@@ -55,9 +61,19 @@ impl Core {
                 let result = history(outcome).map(Answer::History);
                 self.hands.answer(origin, result);
             }
-            Then::SeqOf { origin, conversation, limit, newest } => {
-                self.seq_known(origin, conversation, limit, newest, outcome);
+            Then::SeqOf { origin, conversation, limit, newest, customer } => {
+                let result = self.seq_known(origin, conversation, (limit, newest), customer, outcome);
+                if let Err(refusal) = result {
+                    self.hands.answer(origin, Err(refusal));
+                }
             }
+            Then::Transcript { origin, conversation, customer, next } => {
+                let result = history(outcome);
+                let result = result.map(|messages| self.hands.transcript(conversation, *customer, messages, next));
+                self.hands.answer(origin, result);
+            }
+            Then::Listed { origin, query } => self.listed(origin, *query, outcome),
+            Then::Shown { origin, viewer } => self.shown(origin, viewer.as_deref(), outcome),
             Then::Sync { origin, next_seq, complete } => {
                 let result = history(outcome).map(|messages| synced(messages, next_seq, complete));
                 self.hands.answer(origin, result);
@@ -151,7 +167,7 @@ impl Core {
     fn caught_up(&mut self, id: ConversationId, agent: AgentId, scene: &Scene, outcome: Outcome) {
         for message in history(outcome).unwrap_or_default() {
             if message.sender.side == Side::Customer && message.read_at.is_none() {
-                let event = Arc::new(Event::Message { scene: scene.clone(), message });
+                let event = Arc::new(Event::Message { scene: scene.clone(), message, author: None });
                 self.hands.deliver(&Party::Agent(agent), &event, None);
             }
         }
@@ -161,21 +177,29 @@ impl Core {
         self.run(id);
     }
 
-    fn seq_known(&mut self, origin: Origin, conversation: ConversationId, limit: u32, newest: Seq, outcome: Outcome) {
+    fn seq_known(
+        &mut self,
+        origin: Origin,
+        conversation: ConversationId,
+        (limit, newest): (u32, Seq),
+        customer: Option<Party>,
+        outcome: Outcome,
+    ) -> Result<(), Refusal> {
         let seq = match outcome {
             Outcome::Found(Found::Seq(Some(seq))) => seq,
-            Outcome::Found(Found::Seq(None)) => {
-                return self.hands.answer(origin, Err(Refusal::NotFound(Noun::Message)));
-            }
-            Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => {
-                return self.hands.answer(origin, Err(UNAVAILABLE));
-            }
+            Outcome::Found(Found::Seq(None)) => return Err(Refusal::NotFound(Noun::Message)),
+            Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => return Err(UNAVAILABLE),
         };
         let to = Seq::new(newest.get().min(seq.get() + u64::from(limit)));
-        if seq >= to {
-            return self.hands.answer(origin, Ok(Answer::History(Vec::new())));
-        }
-        self.hands.read(Then::History(origin), Read::History { conversation, from: seq.next(), to });
+        let then = match customer {
+            None => Then::History(origin),
+            Some(customer) => {
+                let next = (to < newest).then_some(Window::AfterSeq { seq: to, limit });
+                Then::Transcript { origin, conversation, customer: Box::new(customer), next }
+            }
+        };
+        self.hands.read_history(then, conversation, seq.next(), to);
+        Ok(())
     }
 }
 
@@ -206,13 +230,15 @@ impl Slot {
         match then {
             conversation::Then::Sent { message, scene, waiting, except } => {
                 live.durable_seq = message.seq;
-                sent(hands, message, scene, waiting, except);
+                sent(hands, message, scene, waiting, except, live);
             }
             conversation::Then::Assigned { scene, at, backlog } => {
                 let agent = scene.agent.expect("an assignment has an agent");
-                let event = Arc::new(Event::Assigned { scene: scene.clone(), at });
+                let code = hands.directory.code(agent);
+                let event = Arc::new(Event::Assigned { scene: scene.clone(), code, at });
                 hands.deliver(&scene.customer, &event, None);
                 hands.deliver(&Party::Agent(agent), &event, None);
+                hands.offer(&live.header.group, &event);
                 if backlog {
                     let (conversation, to) = (live.header.id, live.durable_seq);
                     let from = Seq::new(to.get().saturating_sub(limits::BACKLOG_MAX_MESSAGES) + 1);
@@ -220,12 +246,16 @@ impl Slot {
                     hands.read(then, Read::History { conversation, from, to });
                 }
             }
-            conversation::Then::Saved => {}
+            conversation::Then::Waits { scene, at } => {
+                let group = live.header.group.clone();
+                hands.offer(&live.header.group, &Arc::new(Event::Waiting { scene, group, at }));
+            }
             conversation::Then::Read { origin, scene, of, at } => read(hands, written, origin, scene, of, at),
             conversation::Then::Ended { origin, scene, by, at } => {
                 hands.answer(origin, Ok(Answer::Ended(scene.conversation)));
                 hands.ask_desk(DeskAsk::Released(scene.conversation));
-                tell_both(hands, Event::Ended { scene, by, at }, origin);
+                let event = tell_both(hands, Event::Ended { scene, by, at }, origin);
+                hands.offer(&live.header.group, &event);
             }
             conversation::Then::Barrier { .. } => unreachable!("barriers are settled as they come first"),
         }
@@ -233,7 +263,7 @@ impl Slot {
     }
 }
 
-fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin) {
+fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin, live: &Live) {
     let sent = Sent {
         message: message.id,
         conversation: message.conversation,
@@ -243,7 +273,15 @@ fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>,
     for origin in waiting {
         hands.answer(origin, Ok(Answer::Sent(sent)));
     }
-    tell_both(hands, Event::Message { scene, message }, except);
+    let author = match message.sender.side {
+        Side::Customer => None,
+        Side::Agent => scene.agent.and_then(|agent| hands.directory.code(agent)),
+    };
+    if !live.watchers.is_empty() {
+        let (scene, message, author) = (scene.clone(), message.clone(), author.clone());
+        hands.tell_watchers(live, Event::Overheard { scene, message, author });
+    }
+    tell_both(hands, Event::Message { scene, message, author }, except);
 }
 
 fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: Side, at: Timestamp) {
@@ -259,29 +297,36 @@ fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: S
 }
 
 /// Tells all devices of both sides, but for the connection that gets the answer instead.
-fn tell_both(hands: &mut Hands, event: Event, except: Origin) {
+fn tell_both(hands: &mut Hands, event: Event, except: Origin) -> Arc<Event> {
     let (customer, agent) = (event.scene().customer.clone(), event.scene().agent);
     let event = Arc::new(event);
     hands.deliver(&customer, &event, Some(except));
     if let Some(agent) = agent {
         hands.deliver(&Party::Agent(agent), &event, Some(except));
     }
+    event
 }
 
 /// A stretch for a resuming peer, cut where it would fill an outbox: the peer asks on from `next_seq`.
 fn synced(mut messages: Vec<Message>, next_seq: Seq, complete: bool) -> Answer {
+    if !cut(&mut messages) {
+        return Answer::Synced { messages, next_seq, complete };
+    }
+    let next_seq = messages.last().map_or(next_seq, |message| message.seq);
+    Answer::Synced { messages, next_seq, complete: false }
+}
+
+/// Cuts a stretch where it would fill an outbox; whether it did.
+pub(super) fn cut(messages: &mut Vec<Message>) -> bool {
     let mut bytes = 0;
     let fit = messages.iter().take_while(|message| {
         bytes += message.body.content.len() + message.body.file_url.as_ref().map_or(0, String::len);
         bytes <= limits::SYNC_MAX_BYTES
     });
     let fit = fit.count().max(1);
-    if fit >= messages.len() {
-        return Answer::Synced { messages, next_seq, complete };
-    }
+    let all = messages.len();
     messages.truncate(fit);
-    let next_seq = messages.last().map_or(next_seq, |message| message.seq);
-    Answer::Synced { messages, next_seq, complete: false }
+    fit < all
 }
 
 fn history(outcome: Outcome) -> Result<Vec<Message>, Refusal> {
@@ -291,4 +336,4 @@ fn history(outcome: Outcome) -> Result<Vec<Message>, Refusal> {
     }
 }
 
-const UNAVAILABLE: Refusal = Refusal::Busy("storage is unavailable");
+pub(super) const UNAVAILABLE: Refusal = Refusal::Busy("storage is unavailable");

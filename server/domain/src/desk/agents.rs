@@ -17,6 +17,8 @@ pub(super) struct Agent {
     pub(super) groups: SmallVec<[GroupIndex; 2]>,
     /// At least one of its connections is logged in.
     pub(super) connected: bool,
+    /// All its connections offer it conversations and none takes what is assigned.
+    pub(super) picks: bool,
     /// When it went away; it has a grace period from then.
     pub(super) gone_since: Option<Timestamp>,
     /// The last time its load changed, or it came online.
@@ -35,6 +37,7 @@ impl Agent {
             profile,
             groups,
             connected: false,
+            picks: false,
             gone_since: None,
             idle_since: Timestamp::default(),
             conversations: BTreeSet::new(),
@@ -52,16 +55,19 @@ impl Agent {
         if self.connected { self.profile.status.unwrap_or(AgentStatus::Online) } else { AgentStatus::Offline }
     }
 
-    /// Push or pull in effect; a kefu agent that says nothing is `auto`.
+    /// Push or pull in effect: what it says itself, else what its connections make it.
     pub(super) fn accept(&self) -> Accept {
-        self.profile.accept.unwrap_or(Accept::Auto)
+        self.profile.accept.unwrap_or(if self.picks { Accept::Manual } else { Accept::Auto })
+    }
+
+    /// Whether it may have another conversation at all.
+    pub(super) fn has_room(&self) -> bool {
+        self.current() < self.profile.max_concurrent
     }
 
     /// Whether the desk may give it another conversation.
     pub(super) fn is_free(&self) -> bool {
-        self.status() == AgentStatus::Online
-            && self.accept() == Accept::Auto
-            && self.current() < self.profile.max_concurrent
+        self.status() == AgentStatus::Online && self.accept() == Accept::Auto && self.has_room()
     }
 
     /// Where it belongs among the free, if it is free.

@@ -4,6 +4,7 @@
 //! work-conserving: no free eligible agent while someone waits in its queue. Every slot that becomes
 //! free is filled in the same call, never on a timer. `Figures::violations` counts breaches; it stays 0.
 
+mod accept;
 mod agents;
 mod presence;
 mod queue;
@@ -77,6 +78,8 @@ pub enum Why {
     NobodyFree,
     /// The named agent is full or away.
     NamedNotFree,
+    /// It picked the conversation.
+    Accepted,
 }
 
 /// A conversation to place.

@@ -9,6 +9,7 @@ use switchboard_protocol::model::{
 use super::agents::Agent;
 use super::queue::GroupIndex;
 use super::{At, Decision, Desk, Place, Waiting};
+use crate::directory::decimal;
 
 /// What a change of an agent led to.
 #[derive(Debug)]
@@ -188,10 +189,10 @@ impl Desk {
         self.agents.contains_key(&agent)
     }
 
-    fn find(&self, name: &AgentRef) -> Result<AgentId, Refusal> {
+    pub(super) fn find(&self, name: &AgentRef) -> Result<AgentId, Refusal> {
         let id = match name {
             AgentRef::Id(id) => Some(*id),
-            AgentRef::Code(code) => self.codes.get(code).copied(),
+            AgentRef::Code(code) => self.codes.get(code).copied().or_else(|| decimal(code)),
         };
         id.filter(|id| self.agents.contains_key(id)).ok_or(Refusal::NotFound(Noun::Agent))
     }

@@ -156,8 +156,14 @@ impl Desk {
         queued.chain(state.named.first().copied()).min()
     }
 
-    /// Moves a waiting conversation to an agent that is free.
-    fn assign(&mut self, now: Timestamp, conversation: ConversationId, agent: AgentId, why: Why) -> Decision {
+    /// Moves a waiting conversation to an agent that is free, or to one with room that picked it.
+    pub(super) fn assign(
+        &mut self,
+        now: Timestamp,
+        conversation: ConversationId,
+        agent: AgentId,
+        why: Why,
+    ) -> Decision {
         let place = self.places.get_mut(&conversation).expect("what is assigned was waiting");
         let was = std::mem::replace(&mut place.at, At::Agent(agent));
         let group = place.group;
@@ -170,8 +176,9 @@ impl Desk {
             }
             At::Agent(_) => self.figures.violations += 1,
         }
-        let state = self.agents.get_mut(&agent).expect("only known agents are free");
-        if !state.is_free() {
+        let state = self.agents.get_mut(&agent).expect("only known agents are given conversations");
+        let fit = if why == Why::Accepted { state.has_room() } else { state.is_free() };
+        if !fit {
             self.figures.violations += 1;
         }
         state.conversations.insert(conversation);

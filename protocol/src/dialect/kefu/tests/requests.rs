@@ -360,10 +360,10 @@ fn an_extension_opts_in() {
 #[test]
 fn extension_pushes_go_only_to_those_who_opted_in() {
     let events = [
-        Event::Assigned { scene: user_scene(), at: TEN },
+        Event::Assigned { scene: user_scene(), code: None, at: TEN },
         Event::Read { scene: user_scene(), of: Side::Agent, messages: vec![message_id(3)], at: TEN },
         Event::Typing { scene: visitor_scene(), by: Side::Agent, at: TEN },
-        Event::Assigned { scene: visitor_scene(), at: TEN },
+        Event::Assigned { scene: visitor_scene(), code: None, at: TEN },
     ];
     let number = (1_u64 << 52) + 4096;
     let expected = [
@@ -387,9 +387,9 @@ fn extension_pushes_go_only_to_those_who_opted_in() {
 fn a_conversation_without_an_agent_is_told_of() {
     let alone = |scene: Scene| Scene { agent: None, ..scene };
     let question = message(5, Side::Customer, 100, "?");
-    let event = Event::Message { scene: alone(user_scene()), message: question.clone() };
+    let event = Event::Message { scene: alone(user_scene()), message: question.clone(), author: None };
     assert_eq!(pushed(&event, false).unwrap()["to_uid"], json!(null));
-    let event = Event::Message { scene: alone(visitor_scene()), message: question };
+    let event = Event::Message { scene: alone(visitor_scene()), message: question, author: None };
     assert_eq!(pushed(&event, false).unwrap()["kefu_id"], json!("0"));
     let event = Event::Ended { scene: alone(user_scene()), by: Side::Customer, at: TEN };
     assert_eq!(pushed(&event, false).unwrap()["to_uid"], json!([100]));
@@ -523,7 +523,7 @@ proptest! {
         said.created_at = Timestamp::from_millis(secs * 1000);
         let scene = if of_visitor { visitor_scene() } else { user_scene() };
         let mut out = Vec::new();
-        encode::event(&Event::Message { scene, message: said }, false, &Settings::default(), &mut out);
+        encode::event(&Event::Message { scene, message: said, author: None }, false, &Settings::default(), &mut out);
         let heard = client::hear(std::str::from_utf8(&out).unwrap()).unwrap();
         match heard {
             Heard::Push(client::Push::Message { content: got, file_url, seq: got_seq, timestamp, .. }) => {
