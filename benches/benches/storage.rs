@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use switchboard_protocol::model::{ConversationId, Found, Read, Sender as By, Seq, Side, Write, Written};
+use switchboard_protocol::model::{
+    ConversationFilter, ConversationId, Found, Read, Sender as By, Seq, Side, State, Write, Written,
+};
 use switchboard_storage::conformance::samples;
 use switchboard_storage::{
     Completions, Done, Embedded, Engine, Faults, Memory, Op, Store, StoreError, Threaded, Ticket,
@@ -73,7 +75,11 @@ fn reads(c: &mut Criterion) {
         Read::Sent { conversation: id(turn), sender, client_msg_id }
     };
     type Case<'a> = (&'a str, usize, &'a dyn Fn(u64) -> Read);
-    let cases: [Case<'_>; 6] = [
+    let list = |state| {
+        let filter = ConversationFilter { state, ..ConversationFilter::default() };
+        Read::Conversations { filter, after: None, limit: 100 }
+    };
+    let cases: [Case<'_>; 8] = [
         ("a page of 20", 20, &|turn| history(turn, MESSAGES - 19, MESSAGES)),
         ("a sync of 100", 100, &|turn| history(turn, 51, 150)),
         ("a header", 1, &|turn| Read::Conversation(id(turn))),
@@ -83,6 +89,8 @@ fn reads(c: &mut Criterion) {
         }),
         ("a client_msg_id that is known", 1, &|turn| sent(turn, true)),
         ("a client_msg_id that is new", 0, &|turn| sent(turn, false)),
+        ("the newest 100 conversations", 100, &|_| list(None)),
+        ("the newest 100 that wait", 100, &|_| list(Some(State::Pending))),
     ];
     let mut group = c.benchmark_group("storage/read");
     for (name, expected, read) in cases {
