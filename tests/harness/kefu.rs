@@ -170,6 +170,11 @@ impl Peer {
         self.try_read(Instant::now() + PATIENCE).unwrap_or_else(|lost| panic!("{name} hears nothing: {lost:?}"))
     }
 
+    /// The next text as it came, if one comes within `wait`.
+    pub fn try_hear(&mut self, wait: Duration) -> Result<String, Lost> {
+        self.try_read(Instant::now() + wait)
+    }
+
     /// The next text as JSON.
     #[track_caller]
     pub fn hear_json(&mut self) -> Value {

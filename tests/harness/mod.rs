@@ -9,6 +9,7 @@ pub mod rest;
 pub mod rng;
 pub mod server;
 pub mod steady;
+pub mod workbench;
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ pub use raw::Raw;
 pub use rest::Reply;
 pub use rng::Rng;
 pub use server::{Server, Setup};
+pub use workbench::{Bench, Tab};
 
 /// How long anything that must happen may take. Generous: machines under test are slow, and what comes
 /// in time costs nothing.

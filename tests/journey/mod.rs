@@ -9,3 +9,4 @@ mod resume;
 mod rights;
 mod talk;
 mod visitor;
+mod workbench;
