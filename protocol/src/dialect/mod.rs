@@ -263,6 +263,24 @@ pub enum Rejection {
     Refused(#[from] Refusal),
 }
 
+/// The HTTP status of a refusal in the dialects whose guides know no 409; `busy` is theirs for [`Refusal::Busy`].
+const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
+    match refusal {
+        Refusal::NotFound(_) => 404,
+        Refusal::Forbidden | Refusal::OtherParty => 403,
+        Refusal::LoginRequired => 401,
+        Refusal::Ended
+        | Refusal::WrongState
+        | Refusal::NotInGroup
+        | Refusal::NoRoom
+        | Refusal::TextOnly
+        | Refusal::Taken(_)
+        | Refusal::AgentHasConversations
+        | Refusal::Gap { .. } => 400,
+        Refusal::Busy(_) => busy,
+    }
+}
+
 /// A REST answer in a dialect's envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

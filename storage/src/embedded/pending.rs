@@ -196,13 +196,15 @@ impl Pending {
             self.progress.notify_all();
         }
         drop(state);
-        for Synced { mut entries, .. } in groups.into_iter().filter_map(Arc::into_inner).take(SPARES_MAX) {
+        // What was in them is freed before anybody is kept waiting for the lock.
+        let cleared = groups.into_iter().filter_map(Arc::into_inner).map(|Synced { mut entries, .. }| {
             entries.iter_mut().for_each(HashMap::clear);
-            let mut state = self.state();
-            if state.spares.len() < SPARES_MAX {
-                state.spares.push(entries);
-            }
-        }
+            entries
+        });
+        let cleared: Vec<Entries> = cleared.collect();
+        let mut state = self.state();
+        let room = SPARES_MAX - state.spares.len();
+        state.spares.extend(cleared.into_iter().take(room));
     }
 
     fn fail(&self, why: &str) {

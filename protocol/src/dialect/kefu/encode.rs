@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::dialect::clock::WallTime;
-use crate::dialect::{Context, LoginRefusal, Rejection, Reply, Settings};
+use crate::dialect::{Context, LoginRefusal, Rejection, Reply, Settings, status_without_conflict};
 use crate::model::{
     Answer, AvailableAgent, BodyKind, Conversation, Event, Message, MessageId, Noun, Party, Refusal, Scene, Sent, Side,
     State, Timestamp,
@@ -167,20 +167,7 @@ fn ok<T: Serialize>(data: &T) -> Reply {
 
 /// dialects.md: kefu knows 200, 400, 401, 403, 404, 429, 500.
 const fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::NotFound(_) => 404,
-        Refusal::Forbidden | Refusal::OtherParty => 403,
-        Refusal::LoginRequired => 401,
-        Refusal::Ended
-        | Refusal::WrongState
-        | Refusal::NotInGroup
-        | Refusal::NoRoom
-        | Refusal::TextOnly
-        | Refusal::Taken(_)
-        | Refusal::AgentHasConversations
-        | Refusal::Gap { .. } => 400,
-        Refusal::Busy(_) => 429,
-    }
+    status_without_conflict(refusal, 429)
 }
 
 fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {

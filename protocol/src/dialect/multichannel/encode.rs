@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::dialect::clock::UtcTime;
 use crate::dialect::json::Fault;
-use crate::dialect::{Context, FieldError, LoginRefusal, Rejection, Reply, Settings};
+use crate::dialect::{Context, FieldError, LoginRefusal, Rejection, Reply, Settings, status_without_conflict};
 use crate::http::percent_encode;
 use crate::model::{
     AgentCode, AgentRef, Answer, BodyKind, ConversationQuery, ConversationView, Event, Line, Listed, Message,
@@ -82,20 +82,7 @@ fn reply<T: Serialize>(status: u16, envelope: &Envelope<'_, T>) -> Reply {
 
 /// dialects.md: multichannel knows 0, 400, 401, 403, 404, 500.
 const fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::NotFound(_) => 404,
-        Refusal::Forbidden | Refusal::OtherParty => 403,
-        Refusal::LoginRequired => 401,
-        Refusal::Ended
-        | Refusal::WrongState
-        | Refusal::NotInGroup
-        | Refusal::NoRoom
-        | Refusal::TextOnly
-        | Refusal::Taken(_)
-        | Refusal::AgentHasConversations
-        | Refusal::Gap { .. } => 400,
-        Refusal::Busy(_) => 500,
-    }
+    status_without_conflict(refusal, 500)
 }
 
 const fn refusal_text(refusal: &Refusal) -> &'static str {
