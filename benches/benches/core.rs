@@ -36,6 +36,7 @@ fn conversation(number: u64) -> Conversation {
     Conversation {
         id: ConversationId::mint(1 + number, customer.vshard()).expect("a possible id"),
         customer,
+        channel: None,
         customer_number: CustomerNumber::of_user(user(number)),
         named: None,
         agent: Some(agent(number)),
@@ -107,7 +108,7 @@ impl World {
     fn send(&mut self, client_msg_id: Option<ClientMsgId>) {
         let number = self.sent % self.open.len() as u64;
         self.sent += 1;
-        let body = Body { kind: BodyKind::Text, content: CONTENT.to_owned(), file_url: None };
+        let body = Body { kind: BodyKind::Text, content: CONTENT.to_owned(), file_url: None, metadata: None };
         let target = Target::Conversation(self.open[number as usize]);
         let request = Request {
             origin: Origin { shard: SHARD, connection: connection(number + 1), reply: 0 },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use switchboard::measured::{Outbox, Spares};
-use switchboard_protocol::dialect::{DialectKind, Settings, dialect};
+use switchboard_protocol::dialect::{DialectKind, Hearer, Settings, dialect};
 use switchboard_protocol::frame::{Opcode, OpenFrame};
 use switchboard_protocol::model::{
     AgentId, Body, BodyKind, ConversationId, CustomerNumber, Event, Message, MessageId, Party, Scene, Sender, Seq,
@@ -28,13 +28,14 @@ fn event() -> Event {
         conversation,
         seq: Seq::new(7),
         sender: Sender { side: Side::Customer, number: 100 },
-        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None },
+        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: None,
     };
     let scene = Scene {
         conversation,
         customer: Party::User(UserId::new(100).expect("a possible id")),
+        channel: None,
         customer_number: CustomerNumber::from_wire(100).expect("a possible number"),
         agent: AgentId::new(50).ok(),
     };
@@ -45,7 +46,12 @@ fn event() -> Event {
 fn encode(kind: DialectKind, event: &Event) -> Arc<Vec<u8>> {
     let mut out = Vec::with_capacity(512);
     let frame = OpenFrame::begin(&mut out);
-    assert!(dialect(kind).encode_event(event, false, &Settings::default(), &mut out));
+    assert!(dialect(kind).encode_event(
+        event,
+        Hearer { side: Side::Agent, ext: false },
+        &Settings::default(),
+        &mut out
+    ));
     frame.finish(&mut out, Opcode::Text);
     Arc::new(out)
 }

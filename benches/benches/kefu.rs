@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use switchboard_protocol::dialect::kefu::{Kefu, client, encode};
-use switchboard_protocol::dialect::{Context, Dialect, Intent, Scratch, Seat, Settings};
+use switchboard_protocol::dialect::{Context, Dialect, Hearer, Intent, Scratch, Seat, Settings};
 use switchboard_protocol::model::{
     AgentId, Answer, Body, BodyKind, ConversationId, CustomerNumber, Event, Message, MessageId, Party, Scene, Sender,
     Sent, Seq, Side, Timestamp, UserId, VisitorId,
@@ -17,6 +17,7 @@ const CONTENT: &str = "您好，请问我的订单什么时候发货？订单号
 /// 2025-01-01 10:00:00 at UTC+8.
 const NOW: Timestamp = Timestamp::from_millis(1_735_696_800_000);
 const PAGE_MESSAGES: u64 = 20;
+const HEARER: Hearer = Hearer { side: Side::Agent, ext: false };
 
 fn op_id() -> Value {
     json!("unique_op_id_1735696800")
@@ -32,7 +33,7 @@ fn message(seq: u64) -> Message {
         conversation: conversation(),
         seq: Seq::new(seq),
         sender: Sender { side: Side::Customer, number: 100 },
-        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None },
+        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: seq.is_multiple_of(2).then_some(NOW),
     }
@@ -42,7 +43,7 @@ fn push(customer: Party, number: u64) -> Event {
     let customer_number = CustomerNumber::from_wire(number).expect("a possible number");
     let agent = Some(AgentId::new(50).expect("a possible id"));
     Event::Message {
-        scene: Scene { conversation: conversation(), customer, customer_number, agent },
+        scene: Scene { conversation: conversation(), customer, channel: None, customer_number, agent },
         message: message(7),
         author: None,
     }
@@ -116,13 +117,13 @@ fn answers(c: &mut Criterion) {
     let visitor = Party::Visitor(VisitorId::new("visitor_123456").expect("a possible id"));
     for (name, event) in [("push to a user", push(user, 100)), ("push to a visitor", push(visitor, (1 << 52) + 4096))] {
         out.clear();
-        assert!(Kefu.encode_event(&event, false, &settings, &mut out));
+        assert!(Kefu.encode_event(&event, HEARER, &settings, &mut out));
         let said: Value = serde_json::from_slice(&out).expect("a push is JSON");
         assert_eq!((&said["content"], &said["message_id"]), (&json!(CONTENT), &json!(id.get())));
         group.bench_function(name, |b| {
             b.iter(|| {
                 out.clear();
-                Kefu.encode_event(black_box(&event), false, &settings, &mut out)
+                Kefu.encode_event(black_box(&event), HEARER, &settings, &mut out)
             });
         });
     }

@@ -7,12 +7,13 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
 use switchboard_protocol::dialect::multichannel::{Multichannel, client, decode, encode};
-use switchboard_protocol::dialect::{Dialect, Intent, Scratch, Seat, Settings};
+use switchboard_protocol::dialect::{Dialect, Hearer, Intent, Scratch, Seat, Settings};
 use switchboard_protocol::model::{
     AgentCode, AgentId, Answer, Body, BodyKind, Conversation, ConversationId, ConversationView, CustomerNumber, Event,
     Group, Listed, Message, MessageId, Party, Scene, Sender, Seq, Side, State, Timestamp, UserId,
 };
 
+const HEARER: Hearer = Hearer { side: Side::Agent, ext: false };
 const CONTENT: &str = "您好，请问我的订单什么时候发货？订单号是 20250101-0042，谢谢！";
 const NOW: Timestamp = Timestamp::from_millis(1_735_696_800_000);
 const PAGE_CONVERSATIONS: u64 = 20;
@@ -27,7 +28,7 @@ fn message(number: u64) -> Message {
         conversation: id(number),
         seq: Seq::new(7),
         sender: Sender { side: Side::Customer, number: 100 },
-        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None },
+        body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: None,
     }
@@ -38,6 +39,7 @@ fn listed(number: u64) -> ConversationView {
     let conversation = Conversation {
         id: id(number),
         customer: Party::User(user),
+        channel: None,
         customer_number: CustomerNumber::of_user(user),
         named: None,
         agent: Some(AgentId::new(7).expect("a possible id")),
@@ -91,18 +93,19 @@ fn encoding(c: &mut Criterion) {
     let scene = Scene {
         conversation: conversation.id,
         customer: conversation.customer,
+        channel: None,
         customer_number: conversation.customer_number,
         agent: conversation.agent,
     };
     let event = Event::Message { scene, message: message(1), author: None };
-    assert!(Multichannel.encode_event(&event, false, &settings, &mut out));
+    assert!(Multichannel.encode_event(&event, HEARER, &settings, &mut out));
     let said: Value = serde_json::from_slice(&out).expect("a push is JSON");
     assert_eq!((&said["type"], &said["data"]["content"]), (&json!("new_message"), &json!(CONTENT)));
     group.throughput(Throughput::Elements(1));
     group.bench_function("new_message", |b| {
         b.iter(|| {
             out.clear();
-            Multichannel.encode_event(black_box(&event), false, &settings, &mut out)
+            Multichannel.encode_event(black_box(&event), HEARER, &settings, &mut out)
         });
     });
     let conversations = (1..=PAGE_CONVERSATIONS).map(listed).collect();

@@ -46,7 +46,7 @@ fn tokens(c: &mut Criterion) {
 }
 
 fn send(target: Target) -> Command {
-    let body = Body { kind: BodyKind::Text, content: "您好".to_owned(), file_url: None };
+    let body = Body { kind: BodyKind::Text, content: "您好".to_owned(), file_url: None, metadata: None };
     Command::Send { target, draft: Draft { body, client_msg_id: None } }
 }
 

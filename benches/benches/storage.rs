@@ -58,6 +58,10 @@ fn rows(found: &Found) -> usize {
         Found::Sent(found) => usize::from(found.is_some()),
         Found::Seq(found) => usize::from(found.is_some()),
         Found::Agents(agents) => agents.len(),
+        Found::Customers { customers, .. } => customers.len(),
+        Found::CustomerRecord(found) => usize::from(found.is_some()),
+        Found::Token(found) => usize::from(found.is_some()),
+        Found::ExpiredTokens(tokens) => tokens.len(),
         Found::Conversations { page, .. } => page.len(),
         Found::Listed(found) => usize::from(found.is_some()),
     }

@@ -21,6 +21,7 @@ use switchboard_storage::{Completions, Done, Op, Store, StoreError, Ticket};
 use crate::auth::jwt::{Grant, Role, Signer, Verifier};
 use crate::auth::key::SigningKey;
 use crate::auth::origin::OriginPolicy;
+use crate::auth::rate::AddressRate;
 use crate::cli::signing_key;
 use crate::config::{Config, Engine, prepare_data_dir};
 use crate::http::Routes;
@@ -114,6 +115,7 @@ fn share(
     Ok(Arc::new(Shared {
         placement: Placement::even(shards),
         verifier: Verifier::new(key, config.jwt_leeway),
+        token_rate: AddressRate::new(config.webchat_token_rate_per_minute),
         origins: OriginPolicy::new(config.allowed_origins.as_deref(), listening),
         health: Arc::new(Health::new()),
         metrics,

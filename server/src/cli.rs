@@ -1,8 +1,10 @@
-//! The command line: what may be typed, and the two commands that need no server (`token`,
-//! `check-config`).
+//! The command line: what may be typed, and the two commands that serve nothing (`token`, which may ask a server for a
+//! UUID, and `check-config`).
 //!
 //! Reads no environment and no clock: variables and the time are handed in. Knows nothing of how the
 //! server is started.
+
+mod issue;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use switchboard_protocol::model::Timestamp;
 use crate::auth::jwt::{Grant, Role, Signer, TokenError};
 use crate::auth::key::{KeyError, LoadedKey, SigningKey};
 use crate::config::{self, Config, DataDirError, Flag, Problems, parse_duration, prepare_data_dir};
+pub use issue::IssueError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +24,7 @@ Examples:
   switchboard serve --config switchboard.toml
   switchboard token --data-dir ./data --role user --id 100
   switchboard token --role agent --id 1 --name Wang --groups sales,default --ttl 30d
+  switchboard token --kind uuid --server http://127.0.0.1:8080 --role agent --id 1
   switchboard check-config switchboard.toml
 
 Every setting is also a key of the TOML file and a variable: `jwt.leeway` is SWITCHBOARD_JWT_LEEWAY. A flag
@@ -41,7 +45,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the server (also without this word).
     Serve(ServeArgs),
-    /// Print one token (a JWT) on standard output; works beside a running server.
+    /// Print one token on standard output: a JWT, which needs no running server, or a UUID, which one issues.
     Token(TokenArgs),
     /// Read a config file and print the configuration in effect, or what is wrong with it.
     CheckConfig(CheckConfigArgs),
@@ -82,6 +86,12 @@ pub struct TokenArgs {
     /// The data directory, where the signing key is [default: ./data].
     #[arg(long, value_name = "DIR", value_parser = |text: &str| checked("data_dir", text))]
     data_dir: Option<String>,
+    /// A JWT, or an agent's opaque token, as webchat (guide 3) uses it.
+    #[arg(long, default_value = "jwt")]
+    kind: TokenKind,
+    /// The running server that issues a UUID; the signing key must be its own.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// As what the bearer acts.
     #[arg(long)]
     role: RoleName,
@@ -113,7 +123,13 @@ pub struct CheckConfigArgs {
     file: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TokenKind {
+    Jwt,
+    Uuid,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RoleName {
     User,
     Agent,
@@ -138,6 +154,15 @@ pub enum TokenCommandError {
     /// An agent's claim for somebody else.
     #[error("--groups, --skills and --max-concurrent are for --role agent")]
     NotAnAgent,
+    /// A UUID for somebody else than an agent, without a server, or with claims.
+    #[error("--kind uuid wants --role agent and --server URL, and takes no claims: the agent's record has them")]
+    NotAUuid,
+    /// `--server` without `--kind uuid`.
+    #[error("--server is for --kind uuid: a JWT is made without one")]
+    ServerForJwt,
+    /// The server did not issue the token.
+    #[error(transparent)]
+    Server(#[from] IssueError),
 }
 
 impl Cli {
@@ -174,8 +199,41 @@ impl ServeArgs {
     }
 }
 
-/// `switchboard token`: the JWT to print.
+/// `switchboard token`: the token to print.
 pub fn token(args: &TokenArgs, variables: &[(String, String)], now: Timestamp) -> Result<String, TokenCommandError> {
+    match (args.kind, &args.server) {
+        (TokenKind::Jwt, None) => jwt(args, variables, now),
+        (TokenKind::Jwt, Some(_)) => Err(TokenCommandError::ServerForJwt),
+        (TokenKind::Uuid, server) => {
+            let claims =
+                args.name.is_some() || args.groups.is_some() || args.skills.is_some() || args.max_concurrent.is_some();
+            let Some(server) = server.as_ref().filter(|_| args.role == RoleName::Agent && !claims) else {
+                return Err(TokenCommandError::NotAUuid);
+            };
+            let LoadedKey { key, .. } = key_of(args, variables)?;
+            let grant =
+                Grant { role: Role::Admin, id: 1, name: None, groups: None, skills: None, max_concurrent: None };
+            let admin = Signer::new(&key).sign(&grant, now, ADMIN_FOR_A_MOMENT)?;
+            Ok(issue::agent_token(server, args.id, &admin)?)
+        }
+    }
+}
+
+/// How long the admin's token is good that asks a server for an agent's.
+const ADMIN_FOR_A_MOMENT: Duration = Duration::from_secs(60);
+
+fn key_of(args: &TokenArgs, variables: &[(String, String)]) -> Result<LoadedKey, TokenCommandError> {
+    let data_dir = args.data_dir.clone().map(|value| Flag { key: "data_dir", value });
+    let config = Config::load(args.config.as_deref(), variables, data_dir.as_slice())?;
+    let loaded = signing_key(&config)?;
+    if loaded.made {
+        // A mistyped directory would otherwise only show when the server refuses the token.
+        eprintln!("switchboard: made a new signing key, {}", config.key_file().display());
+    }
+    Ok(loaded)
+}
+
+fn jwt(args: &TokenArgs, variables: &[(String, String)], now: Timestamp) -> Result<String, TokenCommandError> {
     let agent_only = args.groups.is_some() || args.skills.is_some() || args.max_concurrent.is_some();
     let role = match args.role {
         RoleName::Agent => Role::Agent,
@@ -183,8 +241,7 @@ pub fn token(args: &TokenArgs, variables: &[(String, String)], now: Timestamp) -
         RoleName::User => Role::User,
         RoleName::Admin => Role::Admin,
     };
-    let data_dir = args.data_dir.clone().map(|value| Flag { key: "data_dir", value });
-    let config = Config::load(args.config.as_deref(), variables, data_dir.as_slice())?;
+    let LoadedKey { key, .. } = key_of(args, variables)?;
     let grant = Grant {
         role,
         id: args.id,
@@ -193,11 +250,6 @@ pub fn token(args: &TokenArgs, variables: &[(String, String)], now: Timestamp) -
         skills: args.skills.clone(),
         max_concurrent: args.max_concurrent,
     };
-    let LoadedKey { key, made, .. } = signing_key(&config)?;
-    if made {
-        // A mistyped directory would otherwise only show when the server refuses the token.
-        eprintln!("switchboard: made a new signing key, {}", config.key_file().display());
-    }
     Ok(Signer::new(&key).sign(&grant, now, args.ttl)?)
 }
 
@@ -233,5 +285,4 @@ fn ttl(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-#[path = "cli_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 //! `protocol::model` (`Write`, `Read`); must not know engines.
 
 mod caller;
+mod customers;
 mod random;
 pub mod samples;
 
@@ -56,6 +57,12 @@ const CASES: &[(&str, Case)] = &[
     ("parties that look alike are not mixed up", parties_apart),
     ("agents page, are changed, deleted and come again", agents),
     ("leases never repeat", leases),
+    ("customers are made once and known by their identities", customers::made_once),
+    ("a customer is changed only as it was seen", customers::changed_as_seen),
+    ("customers page by all, channel, name and whether they are active", customers::pages),
+    ("a page agrees with the reference whatever was changed", customers::pages_agree),
+    ("a customer's own message moves its last interaction", customers::interactions),
+    ("tokens are whose they were saved for until they are removed", customers::tokens),
     ("every field comes back", every_field),
     ("random operations do what the reference does", random::agrees_with_tables),
 ];
@@ -326,6 +333,17 @@ fn lists(caller: &Caller) {
     assert_eq!(one(1), Some(Listed { conversation: all[0].clone(), last_message: Some(message) }));
     assert_eq!(one(2), Some(Listed { conversation: all[1].clone(), last_message: None }));
     assert_eq!(one(9), None);
+    // A customer of the channel WECHAT is the platform's, alone and together with other conditions.
+    let mut theirs = conversation(6, Party::Customer(samples::customer_id(3)));
+    theirs.group = group("a");
+    caller.write(opening(&theirs));
+    let platform = |platform| ConversationFilter { platform: Some(platform), ..any() };
+    assert_eq!(list(platform(Platform::Wechat)), [6]);
+    assert!([Platform::Douyin, Platform::Jd].into_iter().all(|other| list(platform(other)).is_empty()));
+    assert_eq!(list(ConversationFilter { platform: Some(Platform::Wechat), ..state(State::Pending) }), [6]);
+    assert!(list(ConversationFilter { platform: Some(Platform::Wechat), ..state(State::Active) }).is_empty());
+    assert_eq!(list(ConversationFilter { platform: Some(Platform::Wechat), ..sees(9, &["a"]) }), [6]);
+    assert!(list(ConversationFilter { platform: Some(Platform::Wechat), ..sees(9, &["b"]) }).is_empty());
 }
 
 fn list_pages(caller: &Caller) {
@@ -365,6 +383,8 @@ fn parties_apart(caller: &Caller) {
         visitor("1\u{a0}2"),
         visitor("u"),
         visitor(&"客".repeat(128)),
+        Party::Customer(samples::customer_id(1)),
+        Party::Customer(samples::customer_id(256)),
     ];
     for (id, party) in (1..).zip(&parties) {
         caller.write(opening(&conversation(id, party.clone())));
@@ -485,7 +505,7 @@ fn sent_as(caller: &Caller, header: &Conversation, sender: Sender, key: &str) ->
 fn customer(caller: &Caller, party: &Party, newest: u32) -> (Option<u64>, Vec<Conversation>) {
     let party = party.clone();
     match caller.read(Read::Customer { party, newest }) {
-        Found::Customer { number, conversations } => (number.map(|number| number.get()), conversations),
+        Found::Customer { number, conversations, .. } => (number.map(|number| number.get()), conversations),
         other => panic!("the answer is no customer: {other:?}"),
     }
 }

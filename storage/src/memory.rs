@@ -1,6 +1,8 @@
 //! The reference: what every engine must do, in plain maps; and an engine around it with slow and failing
 //! moments for tests. Must not know disks.
 
+mod customers;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -28,6 +30,7 @@ pub struct Tables {
     sent: HashMap<DedupKey, Sent>,
     agents: BTreeMap<AgentId, Option<AgentProfile>>,
     leased: BTreeMap<VShard, u64>,
+    known: customers::Customers,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +46,9 @@ impl Tables {
             Write::Append { conversation, opens, message, client_msg_id } => {
                 self.save(conversation, *opens);
                 self.append(message, client_msg_id.as_ref());
+                if let (Party::Customer(id), Side::Customer) = (&conversation.customer, message.sender.side) {
+                    self.known.wrote(*id, message.created_at);
+                }
             }
             Write::SaveConversation { conversation, opens } => self.save(conversation, *opens),
             Write::MarkRead { conversation, messages, of, at } => {
@@ -58,6 +64,10 @@ impl Tables {
             Write::LeaseIds(vshards) => {
                 return Written::Leased(vshards.iter().map(|vshard| (*vshard, self.lease(*vshard))).collect());
             }
+            Write::CreateCustomer(profile) => return Written::Customer(self.known.create(profile)),
+            Write::UpdateCustomer { profile, seen } => return Written::Customer(self.known.update(profile, *seen)),
+            Write::SaveToken { hash, bearer, expires_at } => self.known.save_token(*hash, bearer, *expires_at),
+            Write::RemoveTokens(hashes) => self.known.remove_tokens(hashes),
         }
         Written::Durable
     }
@@ -78,7 +88,8 @@ impl Tables {
                 let customer = self.customers.get(party);
                 let ids = customer.iter().flat_map(|customer| customer.conversations.iter().rev());
                 Found::Customer {
-                    number: customer.map(|customer| customer.number),
+                    number: customer.map(|customer| customer.number).or(self.known.number_of(party)),
+                    channel: self.known.channel_of(party),
                     conversations: self.headers(ids.take(*newest as usize)),
                 }
             }
@@ -92,6 +103,11 @@ impl Tables {
                 let page = self.agents.iter().filter(|(id, _)| Some(**id) > *after).take(*limit as usize);
                 Found::Agents(page.map(|(id, profile)| (*id, profile.clone())).collect())
             }
+            Read::CustomerById(id) => Found::CustomerRecord(self.known.record(*id).map(Box::new)),
+            Read::CustomerByIdentity(identity) => Found::CustomerRecord(self.known.known_by(identity).map(Box::new)),
+            Read::Customers(query) => self.known.page(query),
+            Read::Token(hash) => Found::Token(self.known.token(hash)),
+            Read::ExpiredTokens { before, limit } => Found::ExpiredTokens(self.known.expired_tokens(*before, *limit)),
         }
     }
 

@@ -12,21 +12,23 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::with::{InlineAsBox, Map};
 use rkyv::{Archive, Portable, Serialize};
 use switchboard_protocol::model::{
-    Accept, AgentCode, AgentId, AgentProfile, AgentStatus, Body, BodyKind, Conversation, ConversationId,
+    Accept, AgentCode, AgentId, AgentProfile, AgentStatus, Body, BodyKind, Conversation, ConversationId, CustomerId,
     CustomerNumber, Group, InvalidId, Message, MessageId, Party, Sender, Sent, Seq, Side, State, Timestamp, UserId,
     VisitorId,
 };
 
 use crate::StoreError;
 
-/// The version that is written now; all up to it are read.
+/// The version of all records but those that name another.
 pub(crate) const VERSION: u8 = 1;
+/// Of a message with metadata, and of a conversation of a customer of a channel: what has neither is written as before.
+const VERSION_2: u8 = 2;
 
 /// Mirrors an enum without data, both ways.
 macro_rules! mirror_enum {
     ($model:ident as $mirror:ident / $archived:ident: $($variant:ident),+) => {
         #[derive(Archive, Serialize)]
-        enum $mirror { $($variant),+ }
+        pub(super) enum $mirror { $($variant),+ }
 
         impl From<$model> for $mirror {
             fn from(value: $model) -> Self {
@@ -41,6 +43,14 @@ macro_rules! mirror_enum {
         }
     };
 }
+
+mod customers;
+
+use customers::{ArchivedChannelV1, ChannelV1};
+pub(crate) use customers::{
+    Block, read_block, read_interaction, read_owner, read_profile, read_token, write_block, write_interaction,
+    write_owner, write_profile, write_token,
+};
 
 mirror_enum!(Side as SideV1 / ArchivedSideV1: Customer, Agent);
 mirror_enum!(BodyKind as BodyKindV1 / ArchivedBodyKindV1: Text, Image, File);
@@ -63,6 +73,13 @@ struct MessageV1<'a> {
 }
 
 #[derive(Archive, Serialize)]
+struct MessageV2<'a> {
+    message: MessageV1<'a>,
+    #[rkyv(with = InlineAsBox)]
+    metadata: &'a str,
+}
+
+#[derive(Archive, Serialize)]
 enum PartyV1<'a> {
     User(u64),
     Visitor(#[rkyv(with = InlineAsBox)] &'a str),
@@ -72,6 +89,27 @@ enum PartyV1<'a> {
 #[derive(Archive, Serialize)]
 struct ConversationV1<'a> {
     customer: PartyV1<'a>,
+    customer_number: u64,
+    named: Option<u64>,
+    agent: Option<u64>,
+    #[rkyv(with = InlineAsBox)]
+    group: &'a str,
+    state: StateV1,
+    last_seq: u64,
+    last_message_at: Option<u64>,
+    customer_unread: u32,
+    agent_unread: u32,
+    created_at: u64,
+    updated_at: u64,
+    queued_at: u64,
+    returned: bool,
+}
+
+/// The header of a customer of a channel: nobody else's is written so.
+#[derive(Archive, Serialize)]
+struct ConversationV2<'a> {
+    customer: [u8; 16],
+    channel: Option<ChannelV1>,
     customer_number: u64,
     named: Option<u64>,
     agent: Option<u64>,
@@ -141,14 +179,22 @@ pub(crate) fn write_message(message: &Message, out: &mut Vec<u8>) {
         created_at: message.created_at.as_millis(),
         read_at: message.read_at.map(Timestamp::as_millis),
     };
-    write(&record, out);
+    match message.body.metadata.as_deref() {
+        None => write(&record, out),
+        Some(metadata) => write_as(VERSION_2, &MessageV2 { message: record, metadata }, out),
+    }
 }
 
 /// Reads a message whose key says `conversation` and `seq`. `Corrupt` if the bytes are no such record, as
 /// the other readers here do.
 pub(crate) fn read_message(conversation: ConversationId, seq: Seq, bytes: &[u8]) -> Result<Message, StoreError> {
     const WHAT: &str = "a message";
-    let record: &ArchivedMessageV1<'static> = open(WHAT, bytes)?;
+    let (record, metadata): (&ArchivedMessageV1<'static>, Option<&str>) = if bytes.first() == Some(&VERSION_2) {
+        let record: &ArchivedMessageV2<'static> = open_as(VERSION_2, WHAT, bytes)?;
+        (&record.message, Some(&record.metadata))
+    } else {
+        (open(WHAT, bytes)?, None)
+    };
     Ok(Message {
         id: MessageId::from_wire(record.id.to_native()).map_err(invalid(WHAT))?,
         conversation,
@@ -158,61 +204,89 @@ pub(crate) fn read_message(conversation: ConversationId, seq: Seq, bytes: &[u8])
             kind: (&record.kind).into(),
             content: str::to_owned(&record.content),
             file_url: record.file_url.as_ref().map(|url| str::to_owned(url)),
+            metadata: metadata.map(Into::into),
         },
         created_at: Timestamp::from_millis(record.created_at.to_native()),
         read_at: record.read_at.as_ref().map(|at| Timestamp::from_millis(at.to_native())),
     })
 }
 
-pub(crate) fn write_conversation(conversation: &Conversation, out: &mut Vec<u8>) {
-    let record = ConversationV1 {
-        customer: match &conversation.customer {
-            Party::User(id) => PartyV1::User(id.get()),
-            Party::Visitor(id) => PartyV1::Visitor(id.as_str()),
-            Party::Agent(id) => PartyV1::Agent(id.get()),
-        },
-        customer_number: conversation.customer_number.get(),
-        named: conversation.named.map(AgentId::get),
-        agent: conversation.agent.map(AgentId::get),
-        group: conversation.group.as_str(),
-        state: conversation.state.into(),
-        last_seq: conversation.last_seq.get(),
-        last_message_at: conversation.last_message_at.map(Timestamp::as_millis),
-        customer_unread: conversation.customer_unread,
-        agent_unread: conversation.agent_unread,
-        created_at: conversation.created_at.as_millis(),
-        updated_at: conversation.updated_at.as_millis(),
-        queued_at: conversation.queued_at.as_millis(),
-        returned: conversation.returned,
+/// The fields that all versions of a header have, in `$record`, after those given.
+macro_rules! header_record {
+    ($record:ident, $conversation:ident, $($field:ident: $value:expr),+) => {
+        $record {
+            $($field: $value,)+
+            customer_number: $conversation.customer_number.get(),
+            named: $conversation.named.map(AgentId::get),
+            agent: $conversation.agent.map(AgentId::get),
+            group: $conversation.group.as_str(),
+            state: $conversation.state.into(),
+            last_seq: $conversation.last_seq.get(),
+            last_message_at: $conversation.last_message_at.map(Timestamp::as_millis),
+            customer_unread: $conversation.customer_unread,
+            agent_unread: $conversation.agent_unread,
+            created_at: $conversation.created_at.as_millis(),
+            updated_at: $conversation.updated_at.as_millis(),
+            queued_at: $conversation.queued_at.as_millis(),
+            returned: $conversation.returned,
+        }
     };
-    write(&record, out);
+}
+
+pub(crate) fn write_conversation(conversation: &Conversation, out: &mut Vec<u8>) {
+    let customer = match &conversation.customer {
+        Party::User(id) => PartyV1::User(id.get()),
+        Party::Visitor(id) => PartyV1::Visitor(id.as_str()),
+        Party::Agent(id) => PartyV1::Agent(id.get()),
+        Party::Customer(id) => {
+            let channel = conversation.channel.map(Into::into);
+            let record = header_record!(ConversationV2, conversation, customer: *id.as_bytes(), channel: channel);
+            return write_as(VERSION_2, &record, out);
+        }
+    };
+    write(&header_record!(ConversationV1, conversation, customer: customer), out);
+}
+
+/// A header from a record of any version.
+macro_rules! header {
+    ($id:ident, $record:ident, $what:ident, $customer:expr, $channel:expr) => {{
+        let agent = |id: u64| AgentId::new(id).map_err(invalid($what));
+        Conversation {
+            id: $id,
+            customer: $customer,
+            channel: $channel,
+            customer_number: CustomerNumber::from_wire($record.customer_number.to_native()).map_err(invalid($what))?,
+            named: $record.named.as_ref().map(|id| agent(id.to_native())).transpose()?,
+            agent: $record.agent.as_ref().map(|id| agent(id.to_native())).transpose()?,
+            group: Group::new(&$record.group).map_err(invalid($what))?,
+            state: (&$record.state).into(),
+            last_seq: Seq::new($record.last_seq.to_native()),
+            last_message_at: $record.last_message_at.as_ref().map(|at| Timestamp::from_millis(at.to_native())),
+            customer_unread: $record.customer_unread.to_native(),
+            agent_unread: $record.agent_unread.to_native(),
+            created_at: Timestamp::from_millis($record.created_at.to_native()),
+            updated_at: Timestamp::from_millis($record.updated_at.to_native()),
+            queued_at: Timestamp::from_millis($record.queued_at.to_native()),
+            returned: $record.returned,
+        }
+    }};
 }
 
 pub(crate) fn read_conversation(id: ConversationId, bytes: &[u8]) -> Result<Conversation, StoreError> {
     const WHAT: &str = "a conversation's header";
+    if bytes.first() == Some(&VERSION_2) {
+        let record: &ArchivedConversationV2<'static> = open_as(VERSION_2, WHAT, bytes)?;
+        let customer = Party::Customer(CustomerId::from_bytes(record.customer));
+        let channel = record.channel.as_ref().map(<&ArchivedChannelV1>::into);
+        return Ok(header!(id, record, WHAT, customer, channel));
+    }
     let record: &ArchivedConversationV1<'static> = open(WHAT, bytes)?;
-    let agent = |id: u64| AgentId::new(id).map_err(invalid(WHAT));
-    Ok(Conversation {
-        id,
-        customer: match &record.customer {
-            ArchivedPartyV1::User(id) => Party::User(UserId::new(id.to_native()).map_err(invalid(WHAT))?),
-            ArchivedPartyV1::Visitor(id) => Party::Visitor(VisitorId::new(id).map_err(invalid(WHAT))?),
-            ArchivedPartyV1::Agent(id) => Party::Agent(agent(id.to_native())?),
-        },
-        customer_number: CustomerNumber::from_wire(record.customer_number.to_native()).map_err(invalid(WHAT))?,
-        named: record.named.as_ref().map(|id| agent(id.to_native())).transpose()?,
-        agent: record.agent.as_ref().map(|id| agent(id.to_native())).transpose()?,
-        group: Group::new(&record.group).map_err(invalid(WHAT))?,
-        state: (&record.state).into(),
-        last_seq: Seq::new(record.last_seq.to_native()),
-        last_message_at: record.last_message_at.as_ref().map(|at| Timestamp::from_millis(at.to_native())),
-        customer_unread: record.customer_unread.to_native(),
-        agent_unread: record.agent_unread.to_native(),
-        created_at: Timestamp::from_millis(record.created_at.to_native()),
-        updated_at: Timestamp::from_millis(record.updated_at.to_native()),
-        queued_at: Timestamp::from_millis(record.queued_at.to_native()),
-        returned: record.returned,
-    })
+    let customer = match &record.customer {
+        ArchivedPartyV1::User(id) => Party::User(UserId::new(id.to_native()).map_err(invalid(WHAT))?),
+        ArchivedPartyV1::Visitor(id) => Party::Visitor(VisitorId::new(id).map_err(invalid(WHAT))?),
+        ArchivedPartyV1::Agent(id) => Party::Agent(AgentId::new(id.to_native()).map_err(invalid(WHAT))?),
+    };
+    Ok(header!(id, record, WHAT, customer, None))
 }
 
 /// Where a message is.
@@ -308,8 +382,15 @@ fn write<T>(record: &T, out: &mut Vec<u8>)
 where
     T: for<'a> Serialize<HighSerializer<Vec<u8>, ArenaHandle<'a>, Error>>,
 {
+    write_as(VERSION, record, out);
+}
+
+fn write_as<T>(version: u8, record: &T, out: &mut Vec<u8>)
+where
+    T: for<'a> Serialize<HighSerializer<Vec<u8>, ArenaHandle<'a>, Error>>,
+{
     out.clear();
-    out.push(VERSION);
+    out.push(version);
     *out = rkyv::api::high::to_bytes_in(record, std::mem::take(out)).expect("writing into memory cannot fail");
 }
 
@@ -317,12 +398,20 @@ fn open<'b, T>(what: &str, bytes: &'b [u8]) -> Result<&'b T, StoreError>
 where
     T: Portable + for<'a> CheckBytes<HighValidator<'a, Error>>,
 {
+    open_as(VERSION, what, bytes)
+}
+
+/// Opens a record of the version that the caller has seen, or of the newest there is of its kind.
+fn open_as<'b, T>(newest: u8, what: &str, bytes: &'b [u8]) -> Result<&'b T, StoreError>
+where
+    T: Portable + for<'a> CheckBytes<HighValidator<'a, Error>>,
+{
     match bytes.split_first() {
-        Some((&VERSION, archive)) => {
+        Some((version, archive)) if *version == newest => {
             rkyv::access(archive).map_err(|error| StoreError::corrupt(format!("{what} cannot be read: {error}")))
         }
         Some((version, _)) => {
-            Err(StoreError::corrupt(format!("{what} has version {version}, this program knows up to {VERSION}")))
+            Err(StoreError::corrupt(format!("{what} has version {version}, this program knows up to {newest}")))
         }
         None => Err(StoreError::corrupt(format!("{what} is empty"))),
     }

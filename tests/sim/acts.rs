@@ -21,7 +21,7 @@ impl World {
         }
         match self.people.all[person].party.clone() {
             Party::User(_) => self.user_acts(person),
-            Party::Visitor(_) => self.visitor_acts(person),
+            Party::Visitor(_) | Party::Customer(_) => self.visitor_acts(person),
             Party::Agent(agent) => self.agent_acts(person, agent),
         }
     }
@@ -109,7 +109,7 @@ impl World {
         let party = &self.people.all[person].party;
         let own = |header: &&switchboard_protocol::model::Conversation| match party {
             Party::Agent(agent) => header.agent == Some(*agent),
-            Party::User(_) | Party::Visitor(_) => header.customer == *party,
+            Party::User(_) | Party::Visitor(_) | Party::Customer(_) => header.customer == *party,
         };
         let all: Vec<_> = self.judge.saved.values().filter(own).collect();
         let open: Vec<_> = all.iter().filter(|header| header.is_open()).collect();
@@ -145,7 +145,10 @@ impl World {
         let number = self.number();
         let kind = if loose { LOOSE } else { 's' };
         let client_msg_id = (!self.rng.one_in(3)).then(|| ClientMsgId::new(&format!("{kind}{number}")).expect("short"));
-        Draft { body: Body { kind: BodyKind::Text, content: format!("text {number}"), file_url: None }, client_msg_id }
+        Draft {
+            body: Body { kind: BodyKind::Text, content: format!("text {number}"), file_url: None, metadata: None },
+            client_msg_id,
+        }
     }
 
     fn repeat(&mut self, person: usize) {
@@ -187,6 +190,9 @@ impl World {
     }
 
     fn pair_of(&mut self, person: usize) -> Target {
+        if matches!(self.people.all[person].party, Party::Customer(_)) {
+            return Target::Own { named: None };
+        }
         let agents = self.people.agents().len() as u64;
         let person = &self.people.all[person];
         let agent = match &person.choice {
@@ -330,6 +336,7 @@ impl World {
         let actor = match &self.people.all[person].party {
             Party::User(id) => Actor::User(*id),
             Party::Agent(id) => Actor::Agent(*id),
+            Party::Customer(id) => Actor::Customer(*id),
             Party::Visitor(id) => Actor::Visitor { id: id.clone(), bound: by_device },
         };
         self.ask(person, shard, connection, actor, command);

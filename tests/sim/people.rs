@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_domain::ShardId;
 use switchboard_protocol::model::{
-    AgentChoice, AgentId, AgentRef, Answer, ClientMsgId, Command, ConversationId, Party, Refusal, Seq, Target, UserId,
-    VisitorId,
+    AgentChoice, AgentId, AgentRef, Answer, ClientMsgId, Command, ConversationId, CustomerId, Party, Refusal, Seq,
+    Target, UserId, VisitorId,
 };
 
 use super::world::Asked;
@@ -49,9 +49,9 @@ pub struct Person {
     pub party: Party,
     /// What it sent under an id of its own, to repeat it.
     pub sends: Vec<Command>,
-    /// Visitors send one after the other; this one is not answered yet.
+    /// Visitors and customers send one after the other; this one is not answered yet.
     pub pending: Option<Command>,
-    /// Whom a visitor asks for; `None`: another one each time.
+    /// Whom a visitor asks for (a customer: anybody); `None`: another one each time.
     pub choice: Option<AgentChoice>,
 }
 
@@ -81,13 +81,19 @@ impl People {
             };
             all.push(visitor);
         }
+        for id in 1..=rng.range(1, 4) {
+            let id = CustomerId::from_bytes(u128::from(id).to_be_bytes());
+            let mut customer = Person::new(Party::Customer(id));
+            customer.choice = Some(AgentChoice::Auto);
+            all.push(customer);
+        }
         Self { all, devices: BTreeMap::new(), over: BTreeSet::new() }
     }
 
     pub fn agents(&self) -> Vec<AgentId> {
         let agents = self.all.iter().filter_map(|person| match person.party {
             Party::Agent(id) => Some(id),
-            Party::User(_) | Party::Visitor(_) => None,
+            Party::User(_) | Party::Visitor(_) | Party::Customer(_) => None,
         });
         agents.collect()
     }
@@ -138,7 +144,7 @@ impl Person {
     pub fn visitor(&self) -> Option<VisitorId> {
         match &self.party {
             Party::Visitor(id) => Some(id.clone()),
-            Party::User(_) | Party::Agent(_) => None,
+            Party::User(_) | Party::Agent(_) | Party::Customer(_) => None,
         }
     }
 }

@@ -39,7 +39,13 @@ impl Judge {
             Write::MarkRead { conversation, .. } => {
                 self.saved.insert(conversation.id, conversation.clone());
             }
-            Write::SaveAgent(_) | Write::DeleteAgent(_) | Write::LeaseIds(_) => {}
+            Write::SaveAgent(_)
+            | Write::DeleteAgent(_)
+            | Write::LeaseIds(_)
+            | Write::CreateCustomer(_)
+            | Write::UpdateCustomer { .. }
+            | Write::SaveToken { .. }
+            | Write::RemoveTokens(_) => {}
         }
     }
 
@@ -254,7 +260,11 @@ impl Judge {
             Refusal::WrongState => self.counts.accepted_too_late += 1,
             Refusal::NotInGroup | Refusal::NoRoom => {}
             Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
-            Refusal::LoginRequired | Refusal::OtherParty | Refusal::TextOnly => panic!("{refusal:?} to {asked:?}"),
+            Refusal::LoginRequired
+            | Refusal::OtherParty
+            | Refusal::TextOnly
+            | Refusal::TakenBy { .. }
+            | Refusal::Stale => panic!("{refusal:?} to {asked:?}"),
         }
     }
 

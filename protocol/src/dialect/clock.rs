@@ -64,6 +64,30 @@ impl Serialize for WallTime {
     }
 }
 
+/// A time in RFC 3339, in UTC with `Z`; milliseconds are shown where there are any.
+#[derive(Clone, Copy)]
+pub(super) struct UtcMillis(jiff::Timestamp);
+
+impl UtcMillis {
+    /// An instant.
+    pub(super) fn new(at: Timestamp) -> Self {
+        let millis = at.as_millis().min(LAST_SECOND * 1000);
+        Self(jiff::Timestamp::from_millisecond(millis.cast_signed()).unwrap_or_default())
+    }
+}
+
+impl Serialize for UtcMillis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// Reads a time in RFC 3339, whatever its offset; `None` if it is none, or before 1970.
+pub(super) fn parse_utc(text: &str) -> Option<Timestamp> {
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(instant.as_millisecond()).ok().map(Timestamp::from_millis)
+}
+
 fn digits(place: &mut [u8], mut value: u16) {
     for digit in place.iter_mut().rev() {
         *digit = b'0' + (value % 10) as u8;
@@ -93,6 +117,16 @@ mod tests {
         let text = |seconds: u64| serde_json::to_string(&UtcTime::new(Timestamp::from_millis(seconds * 1000 + 999)));
         assert_eq!(text(1_771_927_200).unwrap(), "\"2026-02-24T10:00:00Z\"");
         assert_eq!(text(0).unwrap(), "\"1970-01-01T00:00:00Z\"");
+    }
+
+    #[test]
+    fn utc_times_come_back_as_they_went() {
+        let shown = |millis| serde_json::to_string(&UtcMillis::new(Timestamp::from_millis(millis))).unwrap();
+        assert_eq!(shown(1_705_314_600_000), "\"2024-01-15T10:30:00Z\"");
+        assert_eq!(shown(1_705_314_600_007), "\"2024-01-15T10:30:00.007Z\"");
+        assert_eq!(parse_utc("2024-01-15T10:30:00.007Z"), Some(Timestamp::from_millis(1_705_314_600_007)));
+        assert_eq!(parse_utc("2024-01-15T18:30:00+08:00"), Some(Timestamp::from_millis(1_705_314_600_000)));
+        assert_eq!([parse_utc("yesterday"), parse_utc("1960-01-01T00:00:00Z")], [None, None]);
     }
 
     #[test]

@@ -255,6 +255,14 @@ impl<'t, 'd> Fields<'t, 'd> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, name: &'static str) -> Result<Option<bool>, FieldError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_bool().map(Some).ok_or(FieldError::must_be(name, "true or false")),
+        }
+    }
+
     /// An integer or decimal string that names something. An empty string counts as absent.
     pub(super) fn id(&self, name: &'static str) -> Result<Option<WireId>, FieldError> {
         match self.get(name) {

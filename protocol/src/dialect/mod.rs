@@ -10,12 +10,13 @@ mod clock;
 pub mod json;
 pub mod kefu;
 pub mod multichannel;
+pub mod webchat;
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::model::{Accept, Answer, Command, Event, Party, Refusal, VisitorId};
+use super::model::{Accept, Answer, Command, Event, Party, Refusal, Side, VisitorId};
 pub use json::{Fault, FieldError, Malformed, Scratch};
 
 /// The dialects that have a WebSocket.
@@ -23,13 +24,15 @@ pub use json::{Fault, FieldError, Malformed, Scratch};
 pub enum DialectKind {
     /// Guide 2.
     Kefu,
+    /// Guide 3.
+    Webchat,
     /// Guide 4.
     Multichannel,
 }
 
 impl DialectKind {
     /// All of them, for tables and metrics.
-    pub const ALL: [Self; 2] = [Self::Kefu, Self::Multichannel];
+    pub const ALL: [Self; 3] = [Self::Kefu, Self::Webchat, Self::Multichannel];
 
     /// The dialect whose WebSocket lives at this path, if any does.
     pub fn at_path(path: &str) -> Option<Self> {
@@ -41,6 +44,7 @@ impl DialectKind {
 pub fn dialect(kind: DialectKind) -> &'static dyn Dialect {
     match kind {
         DialectKind::Kefu => &kefu::Kefu,
+        DialectKind::Webchat => &webchat::Webchat,
         DialectKind::Multichannel => &multichannel::Multichannel,
     }
 }
@@ -64,6 +68,8 @@ pub enum Seat {
     Visitor,
     /// A logged-in agent.
     Agent,
+    /// A customer of a channel.
+    Customer,
 }
 
 /// What a dialect needs to answer later (kefu: which action it was, and its `op_id`). Opaque to everybody
@@ -182,6 +188,15 @@ pub struct CloseWith {
     pub reason: &'static str,
 }
 
+/// Who is going to hear an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hearer {
+    /// On which side of conversations it is.
+    pub side: Side,
+    /// It opted in to frames that the guide does not show.
+    pub ext: bool,
+}
+
 /// How a dialect's connections begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -204,6 +219,9 @@ pub enum Begins {
     /// At the upgrade: the path's parameter is an agent's code or id, proved by a token unless the server is open
     /// (dialects.md, "Guides that show no authentication").
     ByPath,
+    /// By a token at the upgrade, in the query (`token`) or the header (`Authorization: Bearer …`). Without a good one
+    /// the upgrade is answered with 401.
+    ByToken,
 }
 
 impl Session {
@@ -235,7 +253,7 @@ pub trait Dialect: Sync {
     /// The answer to [`Intent::Bind`].
     fn encode_bound(&self, context: &Context, result: Result<(), LoginRefusal>, out: &mut Vec<u8>);
 
-    /// The answer to [`Intent::Command`].
+    /// The answer to [`Intent::Command`]; nothing may be written where the guide knows no answer.
     fn encode_answer(
         &self,
         context: &Context,
@@ -244,9 +262,8 @@ pub trait Dialect: Sync {
         out: &mut Vec<u8>,
     );
 
-    /// A push. False, and nothing written: this dialect does not tell it to such a listener; `ext` is
-    /// whether the listener opted in to frames that the guide does not show.
-    fn encode_event(&self, event: &Event, ext: bool, settings: &Settings, out: &mut Vec<u8>) -> bool;
+    /// A push. False, and nothing written: this dialect does not tell it to such a listener.
+    fn encode_event(&self, event: &Event, hearer: Hearer, settings: &Settings, out: &mut Vec<u8>) -> bool;
 }
 
 /// Why a REST request did not become a command: the asker's mistake, answered by its dialect's `encode::rejected`.
@@ -275,6 +292,8 @@ const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
         | Refusal::NoRoom
         | Refusal::TextOnly
         | Refusal::Taken(_)
+        | Refusal::TakenBy { .. }
+        | Refusal::Stale
         | Refusal::AgentHasConversations
         | Refusal::Gap { .. } => 400,
         Refusal::Busy(_) => busy,
@@ -306,6 +325,7 @@ mod tests {
     #[test]
     fn the_table_is_found_by_path() {
         assert_eq!(DialectKind::at_path("/ws"), Some(DialectKind::Kefu));
+        assert_eq!(DialectKind::at_path("/ws/chat"), Some(DialectKind::Webchat));
         assert_eq!(DialectKind::at_path("/ws/"), None);
         assert_eq!(DialectKind::at_path("/ws/cs/cs_001"), Some(DialectKind::Multichannel));
         let multichannel = dialect(DialectKind::Multichannel).session();

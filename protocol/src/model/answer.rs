@@ -1,8 +1,8 @@
 //! What the asker is told when its command succeeded.
 
 use super::{
-    AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView, Line, Message, Party,
-    Sent, Seq, Window,
+    AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView, CustomerAnswer, Line,
+    Message, NewToken, Party, Sent, Seq, Window,
 };
 
 /// The success of a command; its variants mirror [`super::Command`].
@@ -69,4 +69,10 @@ pub enum Answer {
     AgentDeleted,
     /// Agents to choose from.
     Available(Vec<AvailableAgent>),
+    /// Who the asker is.
+    Bearer(Party),
+    /// An agent has a token.
+    AgentToken(Box<NewToken>),
+    /// About customers.
+    Customers(Box<CustomerAnswer>),
 }

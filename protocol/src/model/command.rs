@@ -1,8 +1,8 @@
 //! What a peer asks for: one closed enum, free of any dialect.
 
 use super::{
-    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, ConversationQuery, Draft, Group, MessageId, Seq, Side,
-    VisitorId,
+    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, ConversationQuery, CustomerCommand, Draft, Group,
+    MessageId, NewToken, Seq, Side, VisitorId,
 };
 
 /// An agent named by either of its names.
@@ -34,6 +34,11 @@ pub enum Target {
         visitor: VisitorId,
         /// The agent as the peer named it.
         agent: AgentChoice,
+    },
+    /// The open one of the customer who asks (webchat). Its send opens it.
+    Own {
+        /// The one that the customer means; while none of its own is open that is a guess and says nothing.
+        named: Option<ConversationId>,
     },
 }
 
@@ -150,4 +155,15 @@ pub enum Command {
     },
     /// The agents a visitor may choose from.
     AvailableAgents,
+    /// Who the asker is, whose token storage must be asked about.
+    Identify,
+    /// A token for an agent.
+    IssueAgentToken {
+        /// For whom.
+        agent: AgentRef,
+        /// The token it is to have.
+        token: Box<NewToken>,
+    },
+    /// About customers and their tokens.
+    Customers(Box<CustomerCommand>),
 }

@@ -1,6 +1,6 @@
 //! A conversation as it is stored and shown: its header, without its messages.
 
-use super::{AgentId, ConversationId, CustomerNumber, Group, Party, Seq, Timestamp};
+use super::{AgentId, Channel, ConversationId, CustomerNumber, Group, Party, Seq, Timestamp};
 
 /// Where a conversation stands: `robot -> pending -> active -> closed`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,8 +20,10 @@ pub enum State {
 pub struct Conversation {
     /// Its id; names the owner shard too.
     pub id: ConversationId,
-    /// The customer's side: a user or a visitor, never an agent.
+    /// The customer's side: a user, a visitor or a customer of a channel, never an agent.
     pub customer: Party,
+    /// The channel of a customer of a channel; `None` for all others.
+    pub channel: Option<Channel>,
     /// The integer shown for the customer.
     pub customer_number: CustomerNumber,
     /// The agent a visitor asked for by name, if it did; it stays what it was at reassignment.

@@ -1,6 +1,8 @@
 //! What a peer is told without having asked: one closed enum, free of any dialect.
 
-use super::{AgentCode, AgentId, ConversationId, CustomerNumber, Group, Message, MessageId, Party, Side, Timestamp};
+use super::{
+    AgentCode, AgentId, Channel, ConversationId, CustomerNumber, Group, Message, MessageId, Party, Side, Timestamp,
+};
 
 /// The parties of the conversation an event happened in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub struct Scene {
     pub conversation: ConversationId,
     /// The customer's side.
     pub customer: Party,
+    /// The channel of a customer of a channel; `None` for all others.
+    pub channel: Option<Channel>,
     /// The integer shown for the customer.
     pub customer_number: CustomerNumber,
     /// The agent that has it, if any.
@@ -16,6 +20,15 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// The channel shown for the customer: a user comes by the integrator's app, a visitor by a page (dialects.md).
+    pub fn channel(&self) -> Channel {
+        match &self.customer {
+            Party::User(_) => Channel::App,
+            Party::Visitor(_) | Party::Agent(_) => Channel::Web,
+            Party::Customer(_) => self.channel.unwrap_or(Channel::Web),
+        }
+    }
+
     /// The integer shown for a side; `None` for the agent's side while there is no agent.
     pub fn number(&self, side: Side) -> Option<u64> {
         match side {

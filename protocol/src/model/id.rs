@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use uuid::{Builder, Uuid};
+
 use super::limits::{
     AGENT_CODE_MAX_CHARS, CLIENT_MSG_ID_MAX_CHARS, GROUP_MAX_CHARS, ID_END, INTEGRATOR_ID_END, VISITOR_ID_MAX_CHARS,
     VSHARDS,
 };
+use super::{Identity, Timestamp};
 
 /// A value that is no id of the asked kind: the sender's mistake, answered as "not found" or as an
 /// invalid field by the dialect.
@@ -149,6 +152,60 @@ impl CustomerNumber {
     }
 }
 
+/// A customer who came by a channel, or whom an agent made (`customerId`): a UUID. Kept as bytes, so that a
+/// [`super::Party`] stays as small as it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId([u8; 16]);
+
+/// What the UUIDs of identities are made in. Stable for ever: the same identity is the same customer.
+const CUSTOMER_NAMESPACE: Uuid = Uuid::from_u128(0x6e1f_3c0a_5b7d_4d52_9c41_2f8e_07d6_a913);
+
+impl CustomerId {
+    /// The customer first met by this identity: UUID version 5 of its kind and value (dialects.md, webchat).
+    pub fn of_identity(identity: &Identity) -> Self {
+        let name = format!("{}:{}", identity.kind().name(), identity.value());
+        Self(Uuid::new_v5(&CUSTOMER_NAMESPACE, name.as_bytes()).into_bytes())
+    }
+
+    /// Any other customer: UUID version 7 of the time and the number it was minted, which nobody else has.
+    pub fn of_time(at: Timestamp, number: CustomerNumber) -> Self {
+        let mut rest = [0; 10];
+        rest[2..].copy_from_slice(&number.get().to_be_bytes());
+        Self(Builder::from_unix_timestamp_millis(at.as_millis(), &rest).into_uuid().into_bytes())
+    }
+
+    /// Reads a UUID written with hyphens.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        // The crate takes other forms too (without hyphens, in braces): one customer has one name.
+        if text.len() != 36 {
+            return Err(InvalidId);
+        }
+        Uuid::try_parse(text).map(|uuid| Self(uuid.into_bytes())).map_err(|_| InvalidId)
+    }
+
+    /// The UUID's bytes, as they are stored.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads back what was stored.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl std::fmt::Debug for CustomerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CustomerId({self})")
+    }
+}
+
 /// A message's dense number within its conversation: 1, 2, 3 …; 0 stands for "before the first".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(u64);
@@ -246,6 +303,26 @@ mod tests {
         assert!(first.get() >= 1 << 52);
         assert_eq!(UserId::new(1 << 52), Err(InvalidId));
         assert!(UserId::new((1 << 52) - 1).is_ok());
+    }
+
+    /// Written down once: a change would make new customers of old ones.
+    #[test]
+    fn customers_of_an_identity_are_the_same_for_ever() {
+        let phone = Identity::new(crate::model::IdentityKind::Phone, "+8613800138000").expect("valid");
+        let id = CustomerId::of_identity(&phone);
+        assert_eq!(CustomerId::parse(&id.to_string()), Ok(id));
+        assert_eq!(id.to_string().as_bytes()[14], b'5', "its version");
+        assert_eq!(id.to_string(), "131bfb03-f684-5d47-a084-aa489f2f94c7");
+    }
+
+    #[test]
+    fn other_customers_are_of_their_time_and_number() {
+        let number = |counter| CustomerNumber::mint(counter, VShard::new(9).expect("below 4096")).expect("small");
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let (one, two) = (CustomerId::of_time(at, number(1)), CustomerId::of_time(at, number(2)));
+        assert_ne!(one, two);
+        assert!(one.to_string().starts_with("018bcfe5-6800-7"), "{one}");
+        assert_eq!(CustomerId::parse("018bcfe568007000"), Err(InvalidId));
     }
 
     #[test]

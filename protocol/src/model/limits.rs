@@ -23,6 +23,26 @@ pub const GROUP_MAX_CHARS: usize = 64;
 pub const AGENT_GROUPS_MAX: usize = 64;
 /// A name shown to people.
 pub const NAME_MAX_CHARS: usize = 128;
+/// A customer's identity on a channel (`channelId`).
+pub const IDENTITY_MAX_CHARS: usize = 128;
+/// A tag of a customer.
+pub const TAG_MAX_CHARS: usize = 64;
+/// Tags of a customer.
+pub const TAGS_MAX: usize = 64;
+/// Notes about a customer.
+pub const NOTES_MAX_CHARS: usize = 4096;
+/// Customers of a page of `/api/v1/customers` if the peer does not say.
+pub const CUSTOMERS_PAGE_DEFAULT: u32 = 20;
+/// `senderId` of webchat: read, and not believed.
+pub const SENDER_ID_MAX_CHARS: usize = 256;
+/// `metadata` of a message: a quarter of a text message, so that a page of history stays small.
+pub const METADATA_MAX_BYTES: usize = 16 * 1024;
+/// How often expired tokens are removed that nobody shows any more.
+pub const TOKEN_SWEEP_MS: u64 = 60_000;
+/// Expired tokens removed in one write.
+pub const TOKEN_SWEEP_TOKENS: u32 = 512;
+/// Addresses whose requests for tokens are counted at once; beyond it those counted longest ago are forgotten first.
+pub const RATE_ADDRESSES_MAX: usize = 65_536;
 /// A URL in a record or message.
 pub const URL_MAX_BYTES: usize = 2048;
 /// Conversations at once for one agent: keeps the desk's arithmetic in 32 bits.

@@ -1,6 +1,8 @@
 //! Lists of conversations: what is asked for, what an agent may see of it, and what is shown.
 
-use super::{AgentCode, AgentId, AgentRef, Conversation, ConversationId, Group, Message, Party, State, Timestamp};
+use super::{
+    AgentCode, AgentId, AgentRef, Channel, Conversation, ConversationId, Group, Message, Party, State, Timestamp,
+};
 
 /// A platform whose customers a workbench may ask for by name (guide 4, `channelType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,8 +18,24 @@ pub enum Platform {
 impl Conversation {
     /// The platform its customer came by, if it is one that can be asked for.
     pub const fn platform(&self) -> Option<Platform> {
-        match self.customer {
-            Party::User(_) | Party::Visitor(_) | Party::Agent(_) => None,
+        match (&self.customer, self.channel) {
+            (Party::Customer(_), Some(Channel::Wechat)) => Some(Platform::Wechat),
+            (
+                Party::Customer(_),
+                Some(
+                    Channel::Web
+                    | Channel::Whatsapp
+                    | Channel::Line
+                    | Channel::Telegram
+                    | Channel::Facebook
+                    | Channel::Email
+                    | Channel::Sms
+                    | Channel::Phone
+                    | Channel::App,
+                )
+                | None,
+            )
+            | (Party::User(_) | Party::Visitor(_) | Party::Agent(_), _) => None,
         }
     }
 }

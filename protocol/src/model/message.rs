@@ -52,6 +52,8 @@ pub struct Body {
     pub content: String,
     /// Where the picture or file lies.
     pub file_url: Option<String>,
+    /// What the sender's program added: a JSON object as it came, at most `METADATA_MAX_BYTES`.
+    pub metadata: Option<Box<str>>,
 }
 
 /// What a sender hands in.

@@ -7,6 +7,7 @@ mod agent;
 mod answer;
 mod command;
 mod conversation;
+mod customer;
 mod event;
 mod id;
 pub mod limits;
@@ -16,15 +17,20 @@ mod party;
 mod refusal;
 mod store;
 mod time;
+mod token;
 
 pub use agent::{Accept, AgentChange, AgentDraft, AgentProfile, AgentStatus, AgentView, AvailableAgent};
 pub use answer::Answer;
 pub use command::{AgentChoice, AgentRef, Command, Target, Window};
 pub use conversation::{Conversation, State};
+pub use customer::{
+    Channel, CustomerAnswer, CustomerChange, CustomerCommand, CustomerDraft, CustomerProfile, CustomerQuery,
+    CustomerView, Identity, IdentityKind, InvalidIdentity, are_notes, is_name, is_tag,
+};
 pub use event::{Event, Scene};
 pub use id::{
-    AgentCode, AgentId, ClientMsgId, ConversationId, CustomerNumber, Group, InvalidId, MessageId, Seq, UserId, VShard,
-    VisitorId,
+    AgentCode, AgentId, ClientMsgId, ConversationId, CustomerId, CustomerNumber, Group, InvalidId, MessageId, Seq,
+    UserId, VShard, VisitorId,
 };
 pub use listing::{
     ConversationFilter, ConversationQuery, ConversationView, Line, ListPosition, Listed, Platform, Viewer,
@@ -32,5 +38,6 @@ pub use listing::{
 pub use message::{Body, BodyKind, Draft, Message, Sender, Sent, Side};
 pub use party::{Actor, Party};
 pub use refusal::{Noun, Refusal};
-pub use store::{Found, Read, Write, Written};
+pub use store::{CustomerWritten, Found, Read, Write, Written};
 pub use time::Timestamp;
+pub use token::{NewToken, TokenHash, TokenSecret};

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{AgentId, UserId, VShard, VisitorId};
+use super::{AgentId, CustomerId, TokenHash, UserId, VShard, VisitorId};
 
 /// Who is behind a connection. A user and an agent may bear the same integer: a party is kind and id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +13,8 @@ pub enum Party {
     Visitor(VisitorId),
     /// A human agent.
     Agent(AgentId),
+    /// A customer who came by a channel.
+    Customer(CustomerId),
 }
 
 impl Party {
@@ -26,6 +28,11 @@ impl Party {
                 let mut key = Vec::with_capacity(1 + id.as_str().len());
                 key.push(b'v');
                 key.extend_from_slice(id.as_str().as_bytes());
+                VShard::of_hash(xxh3_64(&key))
+            }
+            Self::Customer(id) => {
+                let mut key = [b'k'; 17];
+                key[1..].copy_from_slice(id.as_bytes());
                 VShard::of_hash(xxh3_64(&key))
             }
         }
@@ -55,6 +62,10 @@ pub enum Actor {
     /// Whoever works the agents' desk by REST: an agent with its own token, or, with an admin's or on a server that
     /// asks for none, the workbench itself, which sees all and acts as each conversation's own agent.
     Workbench(Option<AgentId>),
+    /// A customer who came by a channel.
+    Customer(CustomerId),
+    /// Whoever an opaque token was issued to, as storage will say.
+    Bearer(Box<TokenHash>),
     /// An operator with an admin token; party to no conversation.
     Admin,
     /// Nobody in particular: only what the guides leave open to everybody.
@@ -68,7 +79,8 @@ impl Actor {
             Self::User(id) => Some(Party::User(*id)),
             Self::Visitor { id, .. } => Some(Party::Visitor(id.clone())),
             Self::Agent(id) | Self::Workbench(Some(id)) => Some(Party::Agent(*id)),
-            Self::Workbench(None) | Self::Admin | Self::Anonymous => None,
+            Self::Customer(id) => Some(Party::Customer(*id)),
+            Self::Workbench(None) | Self::Bearer(_) | Self::Admin | Self::Anonymous => None,
         }
     }
 }
@@ -84,5 +96,13 @@ mod tests {
         let agent = Party::Agent(AgentId::new(100).expect("valid"));
         let visitor = Party::Visitor(VisitorId::new("visitor_123456").expect("valid"));
         assert_eq!([user, agent, visitor].map(|party| party.vshard().index()), [3359, 3095, 3007]);
+        let customer = Party::Customer(CustomerId::from_bytes([7; 16]));
+        assert_eq!(customer.vshard().index(), 2466);
+    }
+
+    /// One of these is in every connection and every event.
+    #[test]
+    fn a_party_is_small() {
+        assert_eq!(size_of::<Party>(), 24);
     }
 }

@@ -1,7 +1,7 @@
 //! Why a command did not succeed: who is to blame, and what follows. Each dialect has one table from
 //! refusal to its own answer.
 
-use super::Seq;
+use super::{CustomerId, Seq};
 
 /// What was not found or is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Noun {
     Agent,
     /// A message.
     Message,
+    /// A customer.
+    Customer,
 }
 
 /// Why not.
@@ -47,6 +49,17 @@ pub enum Refusal {
     /// The asker: the agent's id or code is taken.
     #[error("{0} is taken")]
     Taken(&'static str),
+    /// The asker: another customer is known by this identity.
+    #[error("{field} is taken by {by}")]
+    TakenBy {
+        /// Which field.
+        field: &'static str,
+        /// By whom.
+        by: CustomerId,
+    },
+    /// The asker: what it changes has been changed since it looked.
+    #[error("changed meanwhile")]
+    Stale,
     /// The asker: the agent still has conversations.
     #[error("the agent has conversations")]
     AgentHasConversations,

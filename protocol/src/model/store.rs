@@ -4,8 +4,9 @@
 use std::ops::Range;
 
 use super::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerNumber, ListPosition,
-    Listed, Message, MessageId, Party, Sender, Sent, Seq, Side, Timestamp, VShard,
+    AgentId, AgentProfile, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerId,
+    CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, ListPosition, Listed,
+    Message, MessageId, Party, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
@@ -50,6 +51,26 @@ pub enum Write {
     DeleteAgent(AgentId),
     /// Leases the next block of `ID_LEASE_BLOCK_IDS` counters of each virtual shard.
     LeaseIds(Vec<VShard>),
+    /// A new customer, unless its id exists or somebody is known by one of its identities.
+    CreateCustomer(Box<CustomerProfile>),
+    /// A customer after a change, unless it is not as it was seen or somebody else is known by one of its identities.
+    UpdateCustomer {
+        /// The record after it; id, number, channel and `created_at` are as they were.
+        profile: Box<CustomerProfile>,
+        /// `updated_at` of the record before it.
+        seen: Timestamp,
+    },
+    /// A token opens its bearer's door.
+    SaveToken {
+        /// Of which token.
+        hash: TokenHash,
+        /// Whose it is.
+        bearer: Party,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// These tokens are forgotten; those that are not there are passed over.
+    RemoveTokens(Vec<TokenHash>),
 }
 
 /// What a confirmed write tells.
@@ -61,6 +82,24 @@ pub enum Written {
     Marked(Vec<MessageId>),
     /// `LeaseIds` is durable; counters that nobody else will ever be given. Counters start at 1.
     Leased(Vec<(VShard, Range<u64>)>),
+    /// What became of `CreateCustomer` or `UpdateCustomer`.
+    Customer(CustomerWritten),
+}
+
+/// What became of the write of a customer's record. All but `Saved` have changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomerWritten {
+    /// It is durable.
+    Saved,
+    /// `CreateCustomer`: there is one of this id. `UpdateCustomer`: it is not as it was seen, or not there.
+    Stale,
+    /// Another customer is known by an identity.
+    Taken {
+        /// Of which kind.
+        kind: IdentityKind,
+        /// By whom.
+        by: CustomerId,
+    },
 }
 
 /// A question.
@@ -95,7 +134,7 @@ pub enum Read {
     },
     /// A customer's number and its newest conversations, newest first.
     Customer {
-        /// A user or visitor.
+        /// A user, a visitor or a customer of a channel.
         party: Party,
         /// At most so many conversations.
         newest: u32,
@@ -125,6 +164,21 @@ pub enum Read {
         /// At most so many.
         limit: u32,
     },
+    /// The record of a customer.
+    CustomerById(CustomerId),
+    /// The record of the customer who is known by an identity.
+    CustomerByIdentity(Identity),
+    /// A page of the customers.
+    Customers(CustomerQuery),
+    /// Whose a token is.
+    Token(TokenHash),
+    /// Tokens that expired before an instant, the oldest first.
+    ExpiredTokens {
+        /// Which instant.
+        before: Timestamp,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// The answer to a question; the variants mirror [`Read`].
@@ -140,8 +194,10 @@ pub enum Found {
     Sent(Option<Sent>),
     /// A customer.
     Customer {
-        /// The number it is shown by; `None` if it never had a conversation.
+        /// The number it is shown by; `None` if it never had a conversation and has no record.
         number: Option<CustomerNumber>,
+        /// The channel in the record of a customer of a channel.
+        channel: Option<Channel>,
         /// Newest first.
         conversations: Vec<Conversation>,
     },
@@ -159,4 +215,17 @@ pub enum Found {
     Listed(Option<Box<Listed>>),
     /// Ascending by id; `None` for a deleted agent.
     Agents(Vec<(AgentId, Option<AgentProfile>)>),
+    /// The record, if there is such a customer.
+    CustomerRecord(Option<Box<CustomerView>>),
+    /// A page of the customers.
+    Customers {
+        /// In the order they were made.
+        customers: Vec<CustomerView>,
+        /// All that the query means.
+        total: u64,
+    },
+    /// Whose it is and until when.
+    Token(Option<(Party, Timestamp)>),
+    /// The oldest first.
+    ExpiredTokens(Vec<TokenHash>),
 }

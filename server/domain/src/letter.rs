@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     Accept, AgentChange, AgentId, AgentProfile, AgentRef, Answer, ConversationId, Event, Group, Party, Refusal,
-    Timestamp, VisitorId,
+    Timestamp,
 };
 
 use crate::{ConnectionId, Origin, Request, ShardId};
@@ -68,7 +68,7 @@ pub enum Letter {
     /// The desk tells every shard about an agent: new, or changed.
     AgentKnown(Arc<AgentProfile>),
     /// The desk has told this visitor's home all it knows of agents.
-    CaughtUp(VisitorId),
+    CaughtUp(Party),
     /// The desk tells every shard that an agent was deleted.
     AgentDeleted(AgentId),
 }
@@ -113,7 +113,7 @@ pub enum DeskAsk {
     AgentDown(AgentId),
     /// A visitor names an agent that its home does not know; answered by `Letter::CaughtUp`, behind
     /// everything the desk has told that shard of agents.
-    CatchUp(VisitorId),
+    CatchUp(Party),
 }
 
 /// What the desk tells a conversation's owner.

@@ -67,6 +67,7 @@ impl Session {
     pub fn actor(&self, command: &Command) -> Result<Actor, Refusal> {
         match self {
             Self::Party(Party::User(id)) => Ok(Actor::User(*id)),
+            Self::Party(Party::Customer(id)) => Ok(Actor::Customer(*id)),
             Self::Party(Party::Agent(id)) => match pair(command) {
                 Some((_, AgentChoice::Named(AgentRef::Id(named)))) if named != id => Err(Refusal::Forbidden),
                 _ => Ok(Actor::Agent(*id)),
@@ -104,7 +105,10 @@ fn pair(command: &Command) -> Option<(&VisitorId, &AgentChoice)> {
         | Command::UpdateAgent(..)
         | Command::DeleteAgent(_)
         | Command::ListAgents { .. }
-        | Command::AvailableAgents => None,
+        | Command::AvailableAgents
+        | Command::Identify
+        | Command::IssueAgentToken { .. }
+        | Command::Customers(_) => None,
     }
 }
 

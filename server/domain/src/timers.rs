@@ -9,4 +9,6 @@ pub enum Timer {
     AgentGrace(AgentId),
     /// A conversation waits for the agent its visitor named; when this comes any agent of its group may have it.
     NamedGrace(ConversationId),
+    /// It is time to look for tokens that have expired.
+    TokenSweep,
 }

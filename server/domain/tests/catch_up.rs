@@ -39,7 +39,7 @@ fn letters(effects: Vec<Effect>, shard: ShardId) -> Vec<Letter> {
 fn send(placement: &Placement, agent: AgentId) -> Request {
     let names = (0..).map(|n| VisitorId::new(&format!("visitor_{n}")).unwrap());
     let visitor = names.into_iter().find(|name| placement.home(&Party::Visitor(name.clone())) == HOME).unwrap();
-    let body = Body { kind: BodyKind::Text, content: "你好".into(), file_url: None };
+    let body = Body { kind: BodyKind::Text, content: "你好".into(), file_url: None, metadata: None };
     Request {
         origin: Origin { shard: HOME, connection: ConnectionId { slot: 0, generation: 0 }, reply: 7 },
         actor: Actor::Visitor { id: visitor.clone(), bound: false },

@@ -13,7 +13,7 @@ use switchboard_protocol::model::limits::{
 use super::value::{
     Raw, Unfit, parse_duration, parse_offset, parse_origin, quote, quote_list, show_duration, show_offset,
 };
-use super::{AuthRequired, Config, Engine, LogFormat};
+use super::{AuthRequired, Config, Engine, LogFormat, webchat};
 
 /// One key.
 pub(super) struct Key {
@@ -297,6 +297,43 @@ pub(super) const KEYS: &[Key] = &[
             get: |config| Some(quote_list(config.agents_groups.iter().map(Group::as_str))),
         },
     ),
+    plain(
+        "webchat.token_ttl",
+        Kind::Duration { range: secs(1..=3650 * 86_400), slot: |config| &mut config.webchat_token_ttl },
+    ),
+    plain(
+        "webchat.token_rate_per_minute",
+        Kind::Integer {
+            range: 1..=1_000_000,
+            set: |config, value| config.webchat_token_rate_per_minute = value,
+            get: |config| Some(config.webchat_token_rate_per_minute),
+        },
+    ),
+    plain(
+        "webchat.identity",
+        Kind::List {
+            expects: webchat::IDENTITY_FORM,
+            set: |config, items| webchat::signed_channels(items).map(|signed| config.webchat_signed = signed),
+            get: |config| {
+                let items: Vec<_> =
+                    config.webchat_signed.iter().map(|channel| format!("{}=signed", channel.name())).collect();
+                Some(quote_list(items.iter().map(String::as_str)))
+            },
+        },
+    ),
+    Key {
+        path: "webchat.signing_key",
+        secret: true,
+        kind: Kind::Text {
+            expects: "a secret of 32 to 4096 bytes",
+            set: |config, text| {
+                within(&(JWT_SECRET_MIN_BYTES..=JWT_SECRET_MAX_BYTES), &text.len())?;
+                config.webchat_signing_key = Some(text.to_owned());
+                Ok(())
+            },
+            get: |config| config.webchat_signing_key.clone(),
+        },
+    },
     plain(
         "log.format",
         Kind::Text {

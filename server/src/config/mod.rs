@@ -9,12 +9,13 @@ mod file;
 mod keys;
 mod problem;
 mod value;
+mod webchat;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use switchboard_protocol::model::Group;
+use switchboard_protocol::model::{Channel, Group};
 
 pub use data_dir::{DataDirError, prepare_data_dir};
 pub use problem::{Problem, Problems};
@@ -106,6 +107,14 @@ pub struct Config {
     pub agents_max_concurrent: u32,
     /// `agents.groups`: groups of an agent made without any. `["default"]`.
     pub agents_groups: Vec<Group>,
+    /// `webchat.token_ttl`: how long tokens that the server issued are good. 24 h.
+    pub webchat_token_ttl: Duration,
+    /// `webchat.token_rate_per_minute`: requests for customers' tokens from one address. 600.
+    pub webchat_token_rate_per_minute: u64,
+    /// `webchat.identity`: the channels whose customers are believed only with a `signature`. None: all are open.
+    pub webchat_signed: Vec<Channel>,
+    /// `webchat.signing_key`: the integrator's key of those signatures.
+    pub webchat_signing_key: Option<String>,
     /// `log.format`: `text` or `json`. `text`.
     pub log_format: LogFormat,
     /// `log.level`: `info`, or directives as `RUST_LOG` takes them. `info`.
@@ -137,6 +146,10 @@ impl Default for Config {
             kefu_time_zone_secs: 8 * 3600,
             agents_max_concurrent: 10,
             agents_groups: vec![Group::default()],
+            webchat_token_ttl: Duration::from_secs(24 * 3600),
+            webchat_token_rate_per_minute: 600,
+            webchat_signed: Vec::new(),
+            webchat_signing_key: None,
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
         }
@@ -190,6 +203,7 @@ impl Config {
         if config.jwt_key.is_some() && config.jwt_key_file.is_some() {
             problems.push(Problem::plain("`jwt.key` and `jwt.key_file` are both set; keep one".to_owned()));
         }
+        webchat::check(&config, &mut problems);
         if config.auth_required == AuthRequired::No && !config.is_loopback() && !config.allow_unauthenticated {
             let message = format!(
                 "`auth.required` is false while `listen` is {}: whoever reaches that address could read every \

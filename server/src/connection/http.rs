@@ -13,7 +13,7 @@ use switchboard_protocol::model::{Party, limits};
 use super::{CONGESTED, Next};
 use crate::http::{Door, Handled, Upgrade, response};
 use crate::observe::metrics::BadInput;
-use crate::shard::{Connection, Deadline, Join, Kind, Life, ReplyTo, Shard};
+use crate::shard::{Begun, Connection, Deadline, Join, Kind, Life, ReplyTo, Shard};
 
 /// What is kept of a connection that speaks HTTP.
 #[derive(Debug)]
@@ -76,6 +76,16 @@ impl Http {
     /// Whether it may go on with what it has.
     fn has_more(&self) -> bool {
         !self.busy && self.used < self.buffer.len()
+    }
+
+    /// The request at hand waits for an answer.
+    pub(super) fn wait(&mut self) {
+        self.busy = true;
+    }
+
+    /// What came behind the request at hand, which is no HTTP any more.
+    pub(super) fn take_rest(&mut self) -> Vec<u8> {
+        self.buffer.split_off(std::mem::take(&mut self.used))
     }
 
     pub(super) fn close_after_answer(&mut self) {
@@ -214,7 +224,9 @@ impl Shard {
         let preflight = request.method == Method::Options;
         http.cors = self.shared.origins.cors(request.header("Origin"), request.header("Host"), preflight);
         let shared = self.shared.clone();
-        match shared.routes.handle(&shared, request, body, self.clock.wall(), &mut self.scratch) {
+        let socket = &connection.socket;
+        let peer = || socket.peer_address();
+        match shared.routes.handle(&shared, request, body, &peer, self.clock.wall(), &mut self.scratch) {
             Handled::Response(response) => {
                 let keep_alive = http.keep_alive;
                 self.finish(id, connection, response, keep_alive);
@@ -244,17 +256,24 @@ impl Shard {
             Ok((upgrade, accept)) => {
                 let query = Query::parse(request.raw_query).unwrap_or_default();
                 connection.ext = opts_in(&|name| query.get(name).map(Into::into));
-                connection.outbox.write(|out| handshake::write_accept(out, &accept));
-                self.figures.http(101);
-                connection.cancel_deadline(&mut self.wheel);
                 match upgrade {
-                    Upgrade::Dialect(kind) => connection.kind = Kind::Dialect(kind),
+                    Upgrade::Dialect(kind) => {
+                        if let Err(response) = self.begin(id, connection, request, Begun { kind, accept }) {
+                            self.figures.bad_input(BadInput::Token);
+                            self.finish(id, connection, response, false);
+                        }
+                    }
                     Upgrade::Agent { kind, agent, claims } => {
-                        connection.kind = Kind::Dialect(kind);
+                        self.accept_upgrade(connection, Begun { kind, accept });
                         let join = Join { context: Context::default(), claims };
                         self.join(id, connection, kind, Party::Agent(agent), join);
                     }
-                    Upgrade::Echo => connection.kind = Kind::Echo,
+                    Upgrade::Echo => {
+                        connection.outbox.write(|out| handshake::write_accept(out, &accept));
+                        self.figures.http(101);
+                        connection.cancel_deadline(&mut self.wheel);
+                        connection.kind = Kind::Echo;
+                    }
                 }
             }
             Err(response) => {

@@ -4,6 +4,7 @@
 //! said goes to the outbox and leaves in one gathered send: what a read answers right behind it, the rest at
 //! the end of the turn. Nothing here decides what a command leads to.
 
+mod begin;
 mod handover;
 mod http;
 mod life;

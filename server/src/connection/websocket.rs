@@ -11,7 +11,7 @@ use super::life::say_close;
 use super::{CONGESTED, Next};
 use crate::auth::jwt::{Identity, TokenError};
 use crate::observe::metrics::BadInput;
-use crate::shard::{Connection, Join, Kind, Life, ReplyTo, Shard};
+use crate::shard::{Connection, Join, Kind, Life, ReplyTo, Shard, write_text};
 
 const DIALECT_LIMITS: Limits =
     Limits { message_max_bytes: limits::MESSAGE_MAX_BYTES, binary: false, role: Role::Server };
@@ -123,6 +123,7 @@ impl Shard {
             Some(Party::User(_)) => Seat::User,
             Some(Party::Visitor(_)) => Seat::Visitor,
             Some(Party::Agent(_)) => Seat::Agent,
+            Some(Party::Customer(_)) => Seat::Customer,
         };
         let scratch = &mut self.scratch;
         let intent = connection.outbox.write(|out| {
@@ -243,7 +244,7 @@ impl Shard {
                     let refusal = if own { LoginRefusal::OtherParty } else { LoginRefusal::AlreadyLoggedIn };
                     say(connection, |out| dialect(kind).encode_bound(&join.context, Err(refusal), out));
                 }
-                Party::User(_) | Party::Agent(_) => {
+                Party::User(_) | Party::Agent(_) | Party::Customer(_) => {
                     let bound = matches!(connection.session.party(), Some(Party::Visitor(_)));
                     let refusal = if bound { LoginRefusal::AlreadyVisitor } else { LoginRefusal::OtherParty };
                     self.refuse_login(id, connection, kind, &join.context, refusal);
@@ -274,21 +275,15 @@ pub(super) fn say_joined(connection: &mut Connection, kind: DialectKind, context
     let Some(party) = connection.session.party().cloned() else { return };
     say(connection, |out| match &party {
         Party::Visitor(_) => dialect(kind).encode_bound(context, Ok(()), out),
-        Party::User(_) | Party::Agent(_) => dialect(kind).encode_login(context, Ok(&party), out),
+        Party::User(_) | Party::Agent(_) | Party::Customer(_) => dialect(kind).encode_login(context, Ok(&party), out),
     });
 }
 
 fn say(connection: &mut Connection, write: impl FnOnce(&mut Vec<u8>)) {
-    connection.outbox.write(|out| {
-        let frame = OpenFrame::begin(out);
-        let start = out.len();
-        write(out);
-        // Where a guide shows no answer there is none.
-        if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
-    });
+    connection.outbox.write(|out| write_text(out, write));
 }
 
-fn party_of(identity: Identity) -> Result<(Party, Option<Box<AgentChange>>), LoginRefusal> {
+pub(super) fn party_of(identity: Identity) -> Result<(Party, Option<Box<AgentChange>>), LoginRefusal> {
     match identity {
         Identity::User { id, .. } => Ok((Party::User(id), None)),
         Identity::Agent { id, claims } => Ok((Party::Agent(id), Some(claims))),

@@ -3,10 +3,12 @@
 
 mod agents;
 mod conversations;
+mod customers;
 mod ops;
 mod sessions;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use matchit::{InsertError, Router};
 use switchboard_domain::Core;
@@ -15,6 +17,7 @@ use switchboard_protocol::http::{Method, Query, Request, Response, percent_decod
 use switchboard_protocol::model::{Actor, AgentChange, AgentCode, AgentId, AgentRef, Command, Party, Timestamp};
 
 use crate::auth::jwt::Identity;
+use crate::auth::opaque;
 use crate::shard::{RestEncoder, Shared};
 
 /// The path of the development switch `--debug-echo`.
@@ -58,6 +61,8 @@ pub(crate) enum Upgrade {
 pub(crate) struct Call<'r> {
     pub(crate) shared: &'r Shared,
     pub(crate) bearer: Option<&'r str>,
+    /// The other end's address; `None` if it is gone.
+    pub(crate) peer: &'r dyn Fn() -> Option<IpAddr>,
     /// A page asks that may not speak to us (`allowed_origins`).
     pub(crate) foreign_page: bool,
     pub(crate) query: Query<'r>,
@@ -69,12 +74,16 @@ pub(crate) struct Call<'r> {
 }
 
 impl Call<'_> {
-    /// As whom the bearer of the request's token is taken; else why not, to be said with a 401.
+    /// As whom the bearer of the request's token is taken; else why not, to be said with a 401. Of an opaque token the
+    /// domain says whose it is.
     pub(crate) fn actor(&self) -> Result<Actor, String> {
+        if let Some(hash) = self.bearer.and_then(opaque::parse) {
+            return Ok(Actor::Bearer(Box::new(hash)));
+        }
         self.identity().map(|identity| identity.actor())
     }
 
-    /// Whom the request's token proves its bearer to be; else why not, to be said with a 401.
+    /// Whom the request's token, a JWT, proves its bearer to be; else why not, to be said with a 401.
     pub(crate) fn identity(&self) -> Result<Identity, String> {
         let token = self.bearer.ok_or("a token is required: Authorization: Bearer …")?;
         self.shared.verifier.verify(token, self.now).map_err(|error| error.to_string())
@@ -87,7 +96,7 @@ type Handler = fn(Call<'_>) -> Handled;
 struct Route(&'static [(Method, Handler)]);
 
 /// All paths. A WebSocket's path answers plain HTTP with 426.
-const ROUTES: [(&str, Route); 17] = [
+const ROUTES: [(&str, Route); 23] = [
     ("/livez", Route(&[(Method::Get, ops::livez)])),
     ("/readyz", Route(&[(Method::Get, ops::readyz)])),
     ("/metrics", Route(&[(Method::Get, ops::metrics)])),
@@ -99,6 +108,11 @@ const ROUTES: [(&str, Route); 17] = [
         "/api/v1/agents/{id}",
         Route(&[(Method::Get, agents::show), (Method::Put, agents::update), (Method::Delete, agents::delete)]),
     ),
+    ("/api/v1/agents/{id}/token", Route(&[(Method::Post, customers::agent_token)])),
+    ("/api/v1/public/customer-token", Route(&[(Method::Post, customers::enter)])),
+    ("/api/v1/customers", Route(&[(Method::Get, customers::list), (Method::Post, customers::create)])),
+    ("/api/v1/customers/{id}", Route(&[(Method::Get, customers::show), (Method::Put, customers::update)])),
+    ("/api/v1/customers/{id}/token", Route(&[(Method::Post, customers::token)])),
     ("/api/sessions", Route(&[(Method::Get, sessions::list)])),
     ("/api/sessions/{id}", Route(&[(Method::Get, sessions::show)])),
     ("/api/sessions/{id}/history", Route(&[(Method::Get, sessions::history)])),
@@ -107,6 +121,7 @@ const ROUTES: [(&str, Route); 17] = [
     ("/api/sessions/{id}/close", Route(&[(Method::Post, sessions::close)])),
     ("/openapi/multichannel.yaml", Route(&[(Method::Get, sessions::openapi)])),
     ("/ws", Route(&[(Method::Get, upgrade_required)])),
+    ("/ws/chat", Route(&[(Method::Get, upgrade_required)])),
     ("/ws/cs/{id}", Route(&[(Method::Get, upgrade_required)])),
 ];
 
@@ -131,6 +146,7 @@ impl Routes {
         shared: &Shared,
         request: &Request<'_>,
         body: &mut [u8],
+        peer: &dyn Fn() -> Option<IpAddr>,
         now: Timestamp,
         scratch: &mut Scratch,
     ) -> Handled {
@@ -149,7 +165,7 @@ impl Routes {
             (Err(error), _) | (_, Err(error)) => return Handled::Response(Response::from(error)),
         };
         let foreign_page = !shared.origins.allows(request.header("Origin"), request.header("Host"));
-        handler(Call { shared, bearer: request.bearer_token(), foreign_page, query, id, body, now, scratch })
+        handler(Call { shared, bearer: request.bearer_token(), peer, foreign_page, query, id, body, now, scratch })
     }
 
     /// What an upgrade request may become, before the handshake itself is looked at.
@@ -173,7 +189,7 @@ impl Routes {
         match kind {
             None => Ok(Upgrade::Echo),
             Some(kind) => match dialect(kind).session().begins {
-                Begins::ByMessage => Ok(Upgrade::Dialect(kind)),
+                Begins::ByMessage | Begins::ByToken => Ok(Upgrade::Dialect(kind)),
                 Begins::ByPath => agent_by_path(kind, door, request),
             },
         }

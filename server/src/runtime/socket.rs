@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::retry_on_intr;
@@ -50,6 +50,12 @@ impl Socket {
     /// Sends small writes at once (TCP_NODELAY): the pump gathers by itself.
     pub fn set_nodelay(&self) -> io::Result<()> {
         SockRef::from(&self.0).set_tcp_nodelay(true)
+    }
+
+    /// The other end's address; `None` if it is gone or has none.
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        let address = SockRef::from(&self.0).peer_addr().ok()?;
+        address.as_socket().map(|address| address.ip())
     }
 
     /// Ends one or both directions; the descriptor closes on drop.

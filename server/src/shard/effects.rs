@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 use switchboard_domain::{ConnectionId, Effect, Listeners, Origin};
-use switchboard_protocol::dialect::{DialectKind, Settings, dialect};
+use switchboard_protocol::dialect::{DialectKind, Hearer, Settings, dialect};
 use switchboard_protocol::frame::{CloseCode, Opcode, OpenFrame};
-use switchboard_protocol::model::{Answer, Event, Refusal};
+use switchboard_protocol::model::{Answer, Event, Party, Refusal, Side};
 use switchboard_storage::{Op, Ticket};
 
 use super::Shard;
@@ -35,7 +35,7 @@ impl Shard {
 
     fn run_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Answer { origin, result } => self.answer(origin, &result),
+            Effect::Answer { origin, result } => self.answer(origin, result),
             Effect::Tell { to, event } => self.tell(&to, &event),
             Effect::Mail { to, letter } => {
                 self.port.send(usize::from(to.0), Mail::Letter(letter));
@@ -54,12 +54,13 @@ impl Shard {
         }
     }
 
-    fn answer(&mut self, origin: Origin, result: &Result<Answer, Refusal>) {
+    fn answer(&mut self, origin: Origin, result: Result<Answer, Refusal>) {
         let reply = self.replies.remove(origin.reply as usize);
-        if let Ok(Answer::Sent(_)) = result {
+        if let Ok(Answer::Sent(_)) = &result {
             self.figures.message();
         }
         match reply.to {
+            ReplyTo::Upgrade(begun) => self.identified(reply.connection, *begun, result),
             ReplyTo::Rest(encode) => {
                 let answer = encode(result.as_ref(), &self.dialects);
                 self.respond_rest(reply.connection, answer);
@@ -73,10 +74,7 @@ impl Shard {
                 if connection.life == Life::Open {
                     connection.outbox.lend(&mut self.spares);
                     connection.outbox.write(|out| {
-                        let frame = OpenFrame::begin(out);
-                        let start = out.len();
-                        dialect(kind).encode_answer(&context, result.as_ref(), &settings, out);
-                        if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
+                        write_text(out, |out| dialect(kind).encode_answer(&context, result.as_ref(), &settings, out));
                     });
                 }
                 if connection.leaving && connection.in_flight == 0 {
@@ -103,11 +101,11 @@ impl Shard {
             if connection.life != Life::Open {
                 continue;
             }
-            let key = (kind, connection.ext);
+            let key = (kind, Hearer { side: side_of(connection.session.party()), ext: connection.ext });
             let frame = match encoded.iter().find(|(known, _)| *known == key) {
                 Some((_, frame)) => frame.clone(),
                 None => {
-                    let frame = encode(kind, event, connection.ext, &settings);
+                    let frame = encode(kind, event, key.1, &settings);
                     encoded.push((key, frame.clone()));
                     frame
                 }
@@ -148,13 +146,29 @@ impl Shard {
     }
 }
 
-/// An event in one dialect, with or without the opt-in to extensions; `None` if such a listener is not told.
-type Encoded = ((DialectKind, bool), Option<Arc<Vec<u8>>>);
+/// An event in one dialect for one kind of listener; `None` if such a listener is not told.
+type Encoded = ((DialectKind, Hearer), Option<Arc<Vec<u8>>>);
 
-fn encode(kind: DialectKind, event: &Event, ext: bool, settings: &Settings) -> Option<Arc<Vec<u8>>> {
+/// Writes a text frame of whatever `write` appends; none if that is nothing.
+pub(crate) fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let frame = OpenFrame::begin(out);
+    let start = out.len();
+    write(out);
+    if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
+}
+
+/// On which side of conversations a party is.
+const fn side_of(party: Option<&Party>) -> Side {
+    match party {
+        Some(Party::Agent(_)) => Side::Agent,
+        Some(Party::User(_) | Party::Visitor(_) | Party::Customer(_)) | None => Side::Customer,
+    }
+}
+
+fn encode(kind: DialectKind, event: &Event, hearer: Hearer, settings: &Settings) -> Option<Arc<Vec<u8>>> {
     let mut out = Vec::with_capacity(512);
     let frame = OpenFrame::begin(&mut out);
-    if !dialect(kind).encode_event(event, ext, settings, &mut out) {
+    if !dialect(kind).encode_event(event, hearer, settings, &mut out) {
         return None;
     }
     frame.finish(&mut out, Opcode::Text);

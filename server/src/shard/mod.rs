@@ -27,6 +27,7 @@ use switchboard_storage::{Op, Store, Ticket};
 
 use crate::auth::jwt::Verifier;
 use crate::auth::origin::OriginPolicy;
+use crate::auth::rate::AddressRate;
 use crate::config::Config;
 use crate::connection::Spares;
 use crate::observe::health::Health;
@@ -35,9 +36,10 @@ use crate::runtime::{Alarm, Clock, Listener, MeshPort, Readiness, Waker, Wheel};
 
 pub(crate) use deadlines::Deadline;
 pub(crate) use deadlines::wrapping_ms;
+pub(crate) use effects::write_text;
 pub(crate) use mail::Join;
 pub use mail::{Mail, MovedConnection};
-pub(crate) use replies::{Reply, ReplyTo, RestEncoder};
+pub(crate) use replies::{Begun, Reply, ReplyTo, RestEncoder};
 pub use stored::{ShardCompletions, StoredInbox, completions};
 pub(crate) use table::{Connection, Kind, Life, Table, token_of};
 
@@ -49,6 +51,8 @@ pub struct Shared {
     pub placement: Placement,
     /// Checks tokens.
     pub verifier: Verifier,
+    /// How often an address may ask for a customer's token.
+    pub token_rate: AddressRate,
     /// Which pages may speak to us.
     pub origins: OriginPolicy,
     /// For `/livez` and `/readyz`, and the sign to drain.

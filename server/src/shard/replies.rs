@@ -1,7 +1,7 @@
 //! Answers that are awaited: whom to give them to, and how to say them.
 
 use switchboard_domain::{ConnectionId, Origin, Request};
-use switchboard_protocol::dialect::{Context, Reply as RestReply, Settings};
+use switchboard_protocol::dialect::{Context, DialectKind, Reply as RestReply, Settings};
 use switchboard_protocol::model::{Actor, Answer, Command, Refusal};
 
 use super::Shard;
@@ -21,8 +21,18 @@ pub(crate) struct Reply {
 pub(crate) enum ReplyTo {
     /// By the connection's dialect.
     Socket(Context),
+    /// By going on with an upgrade, or refusing it.
+    Upgrade(Box<Begun>),
     /// As a REST answer.
     Rest(RestEncoder),
+}
+
+/// An upgrade that waits until it is known whose its token is.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) kind: DialectKind,
+    /// The handshake's `Sec-WebSocket-Accept`.
+    pub(crate) accept: String,
 }
 
 impl Shard {

@@ -1,8 +1,9 @@
 //! Sample values for suites and tests. Must not know engines.
 
 use switchboard_protocol::model::{
-    AgentCode, AgentId, AgentProfile, Body, BodyKind, ClientMsgId, Conversation, ConversationId, CustomerNumber, Group,
-    Message, MessageId, Party, Sender, Sent, Seq, Side, State, Timestamp, UserId, VisitorId, Write,
+    AgentCode, AgentId, AgentProfile, Body, BodyKind, Channel, ClientMsgId, Conversation, ConversationId, CustomerId,
+    CustomerNumber, CustomerProfile, Group, Identity, IdentityKind, Message, MessageId, Party, Sender, Sent, Seq, Side,
+    State, Timestamp, UserId, VisitorId, Write,
 };
 
 /// 2023-11-14T22:13:20Z.
@@ -42,10 +43,11 @@ pub fn client_msg_id(text: &str) -> ClientMsgId {
 pub fn conversation(id: u64, customer: Party) -> Conversation {
     let number = match &customer {
         Party::User(user) => user.get(),
-        Party::Visitor(_) | Party::Agent(_) => (1 << 52) + id,
+        Party::Visitor(_) | Party::Agent(_) | Party::Customer(_) => (1 << 52) + id,
     };
     Conversation {
         id: conversation_id(id),
+        channel: matches!(customer, Party::Customer(_)).then_some(Channel::Wechat),
         customer,
         customer_number: CustomerNumber::from_wire(number).expect("a sample number is valid"),
         named: None,
@@ -74,7 +76,7 @@ pub fn message(conversation: &Conversation, id: u64, seq: u64, side: Side) -> Me
         conversation: conversation.id,
         seq: Seq::new(seq),
         sender: Sender { side, number },
-        body: Body { kind: BodyKind::Text, content: format!("你好 {id}"), file_url: None },
+        body: Body { kind: BodyKind::Text, content: format!("你好 {id}"), file_url: None, metadata: None },
         created_at: Timestamp::from_millis(EPOCH_MILLIS + id),
         read_at: None,
     }
@@ -113,5 +115,31 @@ pub fn agent(id: u64) -> AgentProfile {
         skills: Vec::new(),
         accept: None,
         status: None,
+    }
+}
+
+/// A customer of a channel, by a number.
+pub fn customer_id(number: u64) -> CustomerId {
+    CustomerId::from_bytes(u128::from(number).to_be_bytes())
+}
+
+/// An identity.
+pub fn identity(kind: IdentityKind, value: &str) -> Identity {
+    Identity::new(kind, value).expect("a sample identity is valid")
+}
+
+/// A customer of WEB, known by `web_NUMBER`.
+pub fn customer(number: u64) -> CustomerProfile {
+    CustomerProfile {
+        id: customer_id(number),
+        number: CustomerNumber::from_wire((1 << 52) + number).expect("a sample number is valid"),
+        name: format!("访客 {number}"),
+        channel: Channel::Web,
+        identities: vec![identity(IdentityKind::WebId, &format!("web_{number}"))],
+        tags: Vec::new(),
+        notes: None,
+        active: true,
+        created_at: Timestamp::from_millis(EPOCH_MILLIS + number),
+        updated_at: Timestamp::from_millis(EPOCH_MILLIS + number),
     }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use fjall::Slice;
 use switchboard_protocol::model::limits::ID_LEASE_BLOCK_IDS;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, Message, MessageId, Seq, Side, Timestamp, VShard,
-    Write, Written,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, Message, MessageId, Party, Seq, Side, Timestamp,
+    VShard, Write, Written,
 };
 
 use super::pending::{Entries, Pending};
-use super::{CONVERSATIONS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, keys, listing};
+use super::{CONVERSATIONS, CUSTOMERS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, customers, keys, listing};
 use crate::{Outcome, StoreError, record};
 
 /// The writes of one group, staged.
@@ -39,6 +39,10 @@ impl Group {
                     self.list(conversation, true);
                 }
                 self.append(message, client_msg_id.as_ref());
+                if let (Party::Customer(id), Side::Customer) = (&conversation.customer, message.sender.side) {
+                    record::write_interaction(message.created_at, &mut self.bytes);
+                    self.put(CUSTOMERS, keys::interaction(*id));
+                }
                 Ok(Written::Durable)
             }
             Write::SaveConversation { conversation, opens } => {
@@ -54,6 +58,10 @@ impl Group {
             Write::SaveAgent(profile) => Ok(self.save_agent(profile.id, Some(profile))),
             Write::DeleteAgent(id) => Ok(self.save_agent(*id, None)),
             Write::LeaseIds(vshards) => self.lease(vshards),
+            Write::CreateCustomer(profile) => customers::create(self, profile),
+            Write::UpdateCustomer { profile, seen } => customers::update(self, profile, *seen),
+            Write::SaveToken { hash, bearer, expires_at } => Ok(customers::save_token(self, hash, bearer, *expires_at)),
+            Write::RemoveTokens(hashes) => customers::remove_tokens(self, hashes),
         }
     }
 
@@ -169,17 +177,22 @@ impl Group {
         self.entries[space].insert(key.into(), Some(self.bytes.as_slice().into()));
     }
 
+    /// Stages a value.
+    pub(super) fn put_value(&mut self, space: usize, key: impl Into<Slice>, value: &[u8]) {
+        self.entries[space].insert(key.into(), Some(value.into()));
+    }
+
     /// Stages a key that says all by being there.
     fn put_mark(&mut self, space: usize, key: impl Into<Slice>) {
         self.entries[space].insert(key.into(), Some(Slice::new(&[])));
     }
 
-    fn remove(&mut self, space: usize, key: impl Into<Slice>) {
+    pub(super) fn remove(&mut self, space: usize, key: impl Into<Slice>) {
         self.entries[space].insert(key.into(), None);
     }
 
     /// As the writes before left it.
-    fn get(&self, space: usize, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+    pub(super) fn get(&self, space: usize, key: &[u8]) -> Result<Option<Slice>, StoreError> {
         if let Some(staged) = self.entries[space].get(key) {
             return Ok(staged.clone());
         }

@@ -15,8 +15,19 @@
 //! | directory | `l`, vshard | the next counter to lease |
 //! | directory | `i` | nothing: all conversations have their places in lists |
 //! | directory | `j` | nothing: the data directory has a journal of ours |
+//! | customers | `p`, customer | its record |
+//! | customers | `i`, kind, value | the customer known by the identity |
+//! | customers | `t`, customer | when it last wrote |
+//! | customers | `o` | the next ordinal |
+//! | customers | `e`, list, ordinal | an active customer in a list |
+//! | customers | `f`, list, ordinal | one in it that is not |
+//! | customers | `b`, list, block | how many a block of a list has, and how many are active |
+//! | customers | `k`, hash | whose a token is, and until when |
+//! | customers | `x`, expiry, hash | nothing: the token expires then |
 
-use switchboard_protocol::model::{AgentId, ClientMsgId, ConversationId, MessageId, Party, Sender, Seq, Side, VShard};
+use switchboard_protocol::model::{
+    AgentId, ClientMsgId, ConversationId, CustomerId, MessageId, Party, Sender, Seq, Side, VShard,
+};
 
 use crate::StoreError;
 
@@ -110,7 +121,25 @@ fn of_party(table: u8, party: &Party) -> Vec<u8> {
             key.push(b'a');
             key.extend_from_slice(&id.get().to_be_bytes());
         }
+        Party::Customer(id) => {
+            key.push(b'k');
+            key.extend_from_slice(id.as_bytes());
+        }
     }
+    key
+}
+
+pub(super) fn profile(id: CustomerId) -> [u8; 17] {
+    of_customer(b'p', id)
+}
+
+pub(super) fn interaction(id: CustomerId) -> [u8; 17] {
+    of_customer(b't', id)
+}
+
+fn of_customer(table: u8, id: CustomerId) -> [u8; 17] {
+    let mut key = [table; 17];
+    key[1..].copy_from_slice(id.as_bytes());
     key
 }
 

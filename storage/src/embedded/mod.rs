@@ -1,6 +1,7 @@
 //! The embedded engine: a journal of our own, one fdatasync per group, and fjall's tables behind it. Must not know
 //! threads and queues of those who ask (that is `Threaded`) or the bytes of a record (that is `record`).
 
+mod customers;
 mod group;
 mod journal;
 mod keys;
@@ -58,18 +59,20 @@ struct Spaces {
     lookups: Keyspace,
     conversations: Keyspace,
     directory: Keyspace,
+    customers: Keyspace,
 }
 
 /// How many keyspaces there are, and the places they have in `Spaces::all`, in groups and in the journal: for ever.
-const SPACES: usize = 4;
+const SPACES: usize = 5;
 const MESSAGES: usize = 0;
 const LOOKUPS: usize = 1;
 const CONVERSATIONS: usize = 2;
 const DIRECTORY: usize = 3;
+const CUSTOMERS: usize = 4;
 
 impl Spaces {
     const fn all(&self) -> [&Keyspace; SPACES] {
-        [&self.messages, &self.lookups, &self.conversations, &self.directory]
+        [&self.messages, &self.lookups, &self.conversations, &self.directory, &self.customers]
     }
 }
 
@@ -146,6 +149,7 @@ impl Spaces {
             lookups: space("lookups")?,
             conversations: space("conversations")?,
             directory: space("directory")?,
+            customers: space("customers")?,
             database: database.clone(),
         })
     }

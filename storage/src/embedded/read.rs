@@ -8,7 +8,7 @@ use switchboard_protocol::model::{
     AgentId, AgentProfile, Conversation, ConversationId, CustomerNumber, Found, Listed, Message, Party, Read, Seq,
 };
 
-use super::{Spaces, keys, listing};
+use super::{Spaces, customers, keys, listing};
 use crate::{StoreError, record};
 
 pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> {
@@ -27,12 +27,18 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
             Found::Sent(sent.map(|bytes| record::read_sent(*conversation, &bytes)).transpose()?)
         }
         Read::Customer { party, newest } => {
-            let number = view.customer(party)?;
+            let record = match party {
+                Party::Customer(id) => customers::record(&view, *id)?,
+                Party::User(_) | Party::Visitor(_) | Party::Agent(_) => None,
+            };
+            let of_record = record.as_ref().map(|view| view.profile.number);
+            let channel = record.map(|view| view.profile.channel);
+            let number = view.customer(party)?.or(of_record);
             let conversations = match number {
                 Some(_) => view.conversations_of(party, *newest)?,
                 None => Vec::new(),
             };
-            Found::Customer { number, conversations }
+            Found::Customer { number, channel, conversations }
         }
         Read::OpenConversations { after, limit } => Found::OpenConversations(view.open(*after, *limit)?),
         Read::Conversations { filter, after, limit } => listing::page(&view, filter, *after, *limit)?,
@@ -41,6 +47,18 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
             Found::Listed(listed.map(Box::new))
         }
         Read::Agents { after, limit } => Found::Agents(view.agents(*after, *limit)?),
+        Read::CustomerById(id) => Found::CustomerRecord(customers::record(&view, *id)?.map(Box::new)),
+        Read::CustomerByIdentity(identity) => {
+            Found::CustomerRecord(customers::known_by(&view, identity)?.map(Box::new))
+        }
+        Read::Customers(query) => {
+            let (customers, total) = customers::page(&view, query)?;
+            Found::Customers { customers, total }
+        }
+        Read::Token(hash) => Found::Token(customers::token(&view, hash)?),
+        Read::ExpiredTokens { before, limit } => {
+            Found::ExpiredTokens(customers::expired_tokens(&view, *before, *limit)?)
+        }
     })
 }
 
@@ -51,8 +69,8 @@ pub(super) fn failed(error: fjall::Error) -> StoreError {
 
 /// A snapshot of everything.
 pub(super) struct View<'a> {
-    spaces: &'a Spaces,
-    snapshot: Snapshot,
+    pub(super) spaces: &'a Spaces,
+    pub(super) snapshot: Snapshot,
 }
 
 impl View<'_> {

@@ -1,12 +1,14 @@
 //! Old records open and today's program writes them byte for byte (`storage/golden/`); damaged ones are
 //! told, never a panic. Must not know engines.
 
-use switchboard_protocol::model::{BodyKind, State};
+use switchboard_protocol::model::{BodyKind, CustomerProfile, IdentityKind, State};
 
 use super::*;
 use crate::conformance::samples;
 
 const GOLDEN_V1: &str = include_str!("../../golden/v1.txt");
+/// Records that came with customers of channels: version 2 of two kinds, version 1 of new ones.
+const GOLDEN_CUSTOMERS: &str = include_str!("../../golden/customers.txt");
 
 fn samples_v1() -> Vec<(&'static str, Message, Conversation, Option<AgentProfile>)> {
     let mut rich = samples::conversation(7, samples::visitor("访客_1"));
@@ -18,8 +20,12 @@ fn samples_v1() -> Vec<(&'static str, Message, Conversation, Option<AgentProfile
     rich.last_message_at = Some(Timestamp::from_millis(1_700_000_000_003));
     (rich.customer_unread, rich.agent_unread, rich.returned) = (1, 2, true);
     let mut file = samples::message(&rich, 41, 3, Side::Agent);
-    file.body =
-        Body { kind: BodyKind::File, content: String::new(), file_url: Some("https://example.com/报价.pdf".into()) };
+    file.body = Body {
+        kind: BodyKind::File,
+        content: String::new(),
+        file_url: Some("https://example.com/报价.pdf".into()),
+        metadata: None,
+    };
     file.read_at = Some(Timestamp::from_millis(1_700_000_000_009));
     let mut agent = samples::agent(6);
     agent.avatar = Some("https://example.com/6.png".into());
@@ -39,6 +45,73 @@ fn samples_v1() -> Vec<(&'static str, Message, Conversation, Option<AgentProfile
             None,
         ),
     ]
+}
+
+fn customer_samples() -> (Message, Conversation, CustomerProfile) {
+    let mut conversation = samples::conversation(9, Party::Customer(samples::customer_id(7)));
+    conversation.agent = AgentId::new(6).ok();
+    conversation.state = State::Active;
+    let mut message = samples::message(&conversation, 44, 2, Side::Customer);
+    message.body.metadata = Some(r#"{"orderId":"ORDER-12345"}"#.into());
+    let mut profile = samples::customer(7);
+    profile.identities.push(samples::identity(IdentityKind::Phone, "+8613800138000"));
+    profile.identities.sort_unstable();
+    (profile.tags, profile.notes, profile.active) = (vec!["VIP".into()], Some("满意度高".into()), false);
+    (message, conversation, profile)
+}
+
+fn today_of_customers() -> String {
+    let mut lines = String::new();
+    let mut bytes = Vec::new();
+    let mut line = |kind: &str, fill: &dyn Fn(&mut Vec<u8>)| {
+        fill(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines.push_str(&format!("{kind} {hex}\n"));
+    };
+    let (message, conversation, profile) = customer_samples();
+    let at = Timestamp::from_millis(1_700_000_000_003);
+    line("message", &|out| write_message(&message, out));
+    line("conversation", &|out| write_conversation(&conversation, out));
+    line("profile", &|out| write_profile(&profile, 5, out));
+    line("owner", &|out| write_owner(profile.id, out));
+    line("block", &|out| write_block(Block { all: 3, active: 2 }, out));
+    line("interaction", &|out| write_interaction(at, out));
+    for bearer in [samples::user(1), samples::visitor("v"), Party::Agent(samples::agent_id(2)), conversation.customer] {
+        line("token", &|out| write_token(&bearer, at, out));
+    }
+    lines
+}
+
+#[test]
+fn todays_program_writes_the_golden_bytes_of_customers() {
+    assert_eq!(today_of_customers(), GOLDEN_CUSTOMERS, "a stored shape changed: make it a new version instead");
+}
+
+#[test]
+fn golden_records_of_customers_still_open() {
+    let (message, conversation, profile) = customer_samples();
+    let at = Timestamp::from_millis(1_700_000_000_003);
+    let mut bearers = Vec::new();
+    for line in GOLDEN_CUSTOMERS.lines() {
+        let (kind, hex) = line.split_once(' ').unwrap();
+        let bytes = from_hex(hex);
+        match kind {
+            "message" => assert_eq!(read_message(conversation.id, message.seq, &bytes).unwrap(), message),
+            "conversation" => assert_eq!(read_conversation(conversation.id, &bytes).unwrap(), conversation),
+            "profile" => assert_eq!(read_profile(profile.id, &bytes).unwrap(), (profile.clone(), 5)),
+            "owner" => assert_eq!(read_owner(&bytes).unwrap(), profile.id),
+            "block" => assert_eq!(read_block(&bytes).unwrap(), Block { all: 3, active: 2 }),
+            "interaction" => assert_eq!(read_interaction(&bytes).unwrap(), at),
+            "token" => {
+                let (bearer, expires_at) = read_token(&bytes).unwrap();
+                assert_eq!(expires_at, at);
+                bearers.push(bearer);
+            }
+            other => panic!("no such kind of record: {other}"),
+        }
+    }
+    let expected = [samples::user(1), samples::visitor("v"), Party::Agent(samples::agent_id(2)), conversation.customer];
+    assert_eq!(bearers, expected);
 }
 
 fn today() -> String {
@@ -105,7 +178,7 @@ fn a_version_from_the_future_is_told() {
 #[test]
 fn damaged_records_never_panic() {
     let mut random = 7;
-    for line in GOLDEN_V1.lines() {
+    for line in GOLDEN_V1.lines().chain(GOLDEN_CUSTOMERS.lines()) {
         let golden = from_hex(line.rsplit(' ').next().unwrap());
         for _ in 0..300 {
             let mut bytes = golden.clone();
@@ -122,6 +195,11 @@ fn damaged_records_never_panic() {
             let _ = read_customer(&bytes);
             let _ = read_agent(AgentId::new(1).unwrap(), &bytes);
             let _ = read_lease(&bytes);
+            let _ = read_profile(samples::customer_id(1), &bytes);
+            let _ = read_owner(&bytes);
+            let _ = read_block(&bytes);
+            let _ = read_interaction(&bytes);
+            let _ = read_token(&bytes);
         }
     }
     assert!(matches!(read_lease(&[]), Err(StoreError::Corrupt { .. })));

@@ -67,7 +67,11 @@ fn everything_is_there_after_reopening_and_leases_go_on() {
     let open = caller.read(Read::OpenConversations { after: None, limit: 9 });
     assert_eq!(open, Found::OpenConversations(vec![conversation.clone()]));
     let customer = caller.read(Read::Customer { party: samples::visitor("v"), newest: 9 });
-    let expected = Found::Customer { number: Some(conversation.customer_number), conversations: vec![conversation] };
+    let expected = Found::Customer {
+        number: Some(conversation.customer_number),
+        channel: None,
+        conversations: vec![conversation],
+    };
     assert_eq!(customer, expected);
 }
 

@@ -100,7 +100,7 @@ pub fn list(query: Query<'_>) -> Result<Command, Rejection> {
 }
 
 /// The agent a path names: an integer is an id, anything else a code.
-fn agent(text: &str) -> Result<AgentRef, Refusal> {
+pub fn agent(text: &str) -> Result<AgentRef, Refusal> {
     let agent = match WireId::of_text(text) {
         Some(WireId::Possible(id)) => AgentId::new(id).ok().map(AgentRef::Id),
         Some(WireId::Impossible) => None,

@@ -38,7 +38,10 @@ pub fn answered(result: Result<&Answer, &Refusal>) -> Reply {
         | Answer::Read { .. }
         | Answer::Ended(_)
         | Answer::Typing
-        | Answer::Available(_) => reply(200, "success", &()),
+        | Answer::Available(_)
+        | Answer::Bearer(_)
+        | Answer::AgentToken(_)
+        | Answer::Customers(_) => reply(200, "success", &()),
     }
 }
 
@@ -61,6 +64,7 @@ fn refused(refusal: &Refusal) -> Reply {
         Refusal::NotFound(Noun::Agent) => (404, "agent not found"),
         Refusal::NotFound(Noun::Conversation) => (404, "conversation not found"),
         Refusal::NotFound(Noun::Message) => (404, "message not found"),
+        Refusal::NotFound(Noun::Customer) => (404, "customer not found"),
         Refusal::Forbidden => (403, "not allowed for this role"),
         Refusal::OtherParty => (403, "not yours"),
         Refusal::LoginRequired => (401, "a token is required"),
@@ -70,6 +74,8 @@ fn refused(refusal: &Refusal) -> Reply {
         Refusal::NoRoom => (409, "the agent has no room"),
         Refusal::TextOnly => (400, "only text messages"),
         Refusal::Taken(field) => return error(409, &format!("{field} is taken")),
+        Refusal::TakenBy { field, .. } => return error(409, &format!("{field} is taken")),
+        Refusal::Stale => (409, "changed meanwhile"),
         Refusal::AgentHasConversations => (409, "the agent has conversations"),
         Refusal::Gap { .. } => (409, "beyond the newest message"),
         Refusal::Busy(what) => return error(429, &format!("busy, try again later ({what})")),

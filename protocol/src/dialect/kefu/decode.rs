@@ -192,19 +192,19 @@ fn may_say(action: Action, seat: Seat) -> Result<(), Complaint> {
         Action::Login | Action::Ping => Ok(()),
         Action::VisitorBind => match seat {
             Seat::Nobody | Seat::Visitor => Ok(()),
-            Seat::User | Seat::Agent => Err(Complaint::NotForSeat),
+            Seat::User | Seat::Agent | Seat::Customer => Err(Complaint::NotForSeat),
         },
         Action::VisitorSend | Action::VisitorEnd => match seat {
             Seat::Nobody | Seat::Visitor | Seat::Agent => Ok(()),
-            Seat::User => Err(Complaint::NotForSeat),
+            Seat::User | Seat::Customer => Err(Complaint::NotForSeat),
         },
         // A bound visitor may resume its own history (dialects.md).
         Action::Sync | Action::Typing => match seat {
-            Seat::User | Seat::Visitor | Seat::Agent => Ok(()),
+            Seat::User | Seat::Visitor | Seat::Agent | Seat::Customer => Ok(()),
             Seat::Nobody => Err(Complaint::Refused(action, Refusal::LoginRequired)),
         },
         Action::Send | Action::Read | Action::End => match seat {
-            Seat::User | Seat::Agent => Ok(()),
+            Seat::User | Seat::Agent | Seat::Customer => Ok(()),
             Seat::Nobody | Seat::Visitor => Err(Complaint::Refused(action, Refusal::LoginRequired)),
         },
     }
@@ -225,7 +225,7 @@ fn send(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint> {
     }
     check_sender_type(data, seat)?;
     let draft = Draft {
-        body: Body { kind, content: content.to_owned(), file_url: file_url.map(str::to_owned) },
+        body: Body { kind, content: content.to_owned(), file_url: file_url.map(str::to_owned), metadata: None },
         client_msg_id: client_msg_id(data)?,
     };
     let target = Target::Conversation(existing_conversation(target, Action::Send)?);
@@ -262,7 +262,7 @@ fn visitor_send(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint>
     }
     Ok(Command::Send {
         target: Target::Pair { visitor, agent },
-        draft: Draft { body: Body { kind, content, file_url: None }, client_msg_id },
+        draft: Draft { body: Body { kind, content, file_url: None, metadata: None }, client_msg_id },
     })
 }
 
@@ -358,7 +358,7 @@ fn sender_type(data: &Fields<'_, '_>) -> Result<Option<Side>, FieldError> {
 /// Guide 2, "发送者类型说明": an agent must say that it is one; a user's own word is ignored, once it is a number.
 fn check_sender_type(data: &Fields<'_, '_>, seat: Seat) -> Result<(), FieldError> {
     match seat {
-        Seat::User => data.integer("sender_type", SENDER_TYPE_FORM).map(drop),
+        Seat::User | Seat::Customer => data.integer("sender_type", SENDER_TYPE_FORM).map(drop),
         Seat::Agent => match sender_type(data)? {
             Some(Side::Agent) => Ok(()),
             Some(Side::Customer) => Err(FieldError::must_be("sender_type", "2 for an agent")),

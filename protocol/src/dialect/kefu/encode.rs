@@ -25,8 +25,10 @@ pub(super) fn login(context: &Context, result: Result<&Party, LoginRefusal>, out
     let uid = match result {
         Ok(Party::User(id)) => id.get(),
         Ok(Party::Agent(id)) => id.get(),
-        // Visitors bind; a login never ends as one.
-        Ok(Party::Visitor(_)) => return refused(login_text(LoginRefusal::AlreadyVisitor), context.rest(), out),
+        // Visitors bind and customers of channels bring a token elsewhere; a login never ends as one.
+        Ok(Party::Visitor(_) | Party::Customer(_)) => {
+            return refused(login_text(LoginRefusal::AlreadyVisitor), context.rest(), out);
+        }
         Err(refusal) => return refused(login_text(refusal), context.rest(), out),
     };
     succeeded(Action::Login, &LoginData { uid }, context.rest(), out);
@@ -77,7 +79,10 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, setti
         | Answer::Conversations { .. }
         | Answer::Shown(_)
         | Answer::Accepted(_)
-        | Answer::Watched(_) => succeeded(action, &(), op_id, out),
+        | Answer::Watched(_)
+        | Answer::Bearer(_)
+        | Answer::AgentToken(_)
+        | Answer::Customers(_) => succeeded(action, &(), op_id, out),
     }
 }
 
@@ -139,7 +144,10 @@ pub fn answered(result: Result<&Answer, &Refusal>, settings: &Settings) -> Reply
         | Answer::Conversations { .. }
         | Answer::Shown(_)
         | Answer::Accepted(_)
-        | Answer::Watched(_) => ok(&()),
+        | Answer::Watched(_)
+        | Answer::Bearer(_)
+        | Answer::AgentToken(_)
+        | Answer::Customers(_) => ok(&()),
     }
 }
 
@@ -179,6 +187,7 @@ fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {
         (Refusal::NotFound(Noun::Conversation), _) => "Conversation not found or no permission",
         (Refusal::NotFound(Noun::Agent), _) => "kefu_id not found",
         (Refusal::NotFound(Noun::Message), _) => "Message not found or no permission",
+        (Refusal::NotFound(Noun::Customer), _) => "Customer not found or no permission",
         (Refusal::Forbidden, _) => "No permission",
         (Refusal::LoginRequired, _) => "Please login first",
         (Refusal::OtherParty, _) => "This connection belongs to another party",
@@ -188,6 +197,8 @@ fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {
         (Refusal::NoRoom, _) => "The agent has no room",
         (Refusal::TextOnly, _) => "message_type must be 1: visitor conversations support text messages only",
         (Refusal::Taken(field), _) => return Cow::Owned(format!("{field} is taken")),
+        (Refusal::TakenBy { field, .. }, _) => return Cow::Owned(format!("{field} is taken")),
+        (Refusal::Stale, _) => "It was changed meanwhile",
         (Refusal::AgentHasConversations, _) => "The agent still has conversations",
         (Refusal::Gap { .. }, _) => "after_seq is beyond the newest message",
         (Refusal::Busy(what), _) => return Cow::Owned(format!("Server is busy, please try again later ({what})")),
@@ -305,7 +316,7 @@ const fn message_type(kind: BodyKind) -> u8 {
 fn visitor(scene: &Scene) -> Option<&str> {
     match &scene.customer {
         Party::Visitor(visitor) => Some(visitor.as_str()),
-        Party::User(_) | Party::Agent(_) => None,
+        Party::User(_) | Party::Customer(_) | Party::Agent(_) => None,
     }
 }
 

@@ -16,7 +16,7 @@ mod wire;
 
 use crate::model::{Answer, Event, Party, Refusal};
 
-use super::{Context, Dialect, Intent, LoginRefusal, Scratch, Seat, Session, Settings};
+use super::{Context, Dialect, Hearer, Intent, LoginRefusal, Scratch, Seat, Session, Settings};
 
 /// The dialect.
 pub struct Kefu;
@@ -52,7 +52,7 @@ impl Dialect for Kefu {
         encode::answer(context, result, settings, out);
     }
 
-    fn encode_event(&self, event: &Event, ext: bool, settings: &Settings, out: &mut Vec<u8>) -> bool {
-        encode::event(event, ext, settings, out)
+    fn encode_event(&self, event: &Event, hearer: Hearer, settings: &Settings, out: &mut Vec<u8>) -> bool {
+        encode::event(event, hearer.ext, settings, out)
     }
 }

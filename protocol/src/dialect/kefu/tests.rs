@@ -6,7 +6,7 @@ mod requests;
 use serde_json::{Value, json};
 
 use crate::dialect::kefu::encode;
-use crate::dialect::{Context, DialectKind, Intent, LoginRefusal, Scratch, Seat, Settings, dialect};
+use crate::dialect::{Context, DialectKind, Hearer, Intent, LoginRefusal, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
 /// Which way an example goes.
@@ -90,6 +90,7 @@ fn user_scene() -> Scene {
     Scene {
         conversation: conversation(),
         customer: Party::User(user),
+        channel: None,
         customer_number: CustomerNumber::of_user(user),
         agent: Some(agent()),
     }
@@ -104,7 +105,7 @@ fn visitor_scene() -> Scene {
 }
 
 fn text(content: &str) -> Body {
-    Body { kind: BodyKind::Text, content: content.to_owned(), file_url: None }
+    Body { kind: BodyKind::Text, content: content.to_owned(), file_url: None, metadata: None }
 }
 
 fn message(id: u64, side: Side, number: u64, content: &str) -> Message {
@@ -160,7 +161,12 @@ fn answered(json: &str, seat: Seat, result: Result<&Answer, &Refusal>) -> Value 
 
 fn pushed(event: &Event, ext: bool) -> Option<Value> {
     let mut out = Vec::new();
-    let told = dialect(DialectKind::Kefu).encode_event(event, ext, &Settings::default(), &mut out);
+    let told = dialect(DialectKind::Kefu).encode_event(
+        event,
+        Hearer { side: Side::Customer, ext },
+        &Settings::default(),
+        &mut out,
+    );
     assert_eq!(told, !out.is_empty());
     told.then(|| value(&out))
 }
@@ -301,6 +307,7 @@ fn rest_answers_of_the_guide_come_as_they_stand() {
     let opened = Conversation {
         id: conversation(),
         customer: user_scene().customer,
+        channel: None,
         customer_number: user_scene().customer_number,
         named: None,
         agent: Some(agent()),

@@ -175,12 +175,12 @@ pub fn send(id: &str, body: &mut [u8], scratch: &mut Scratch) -> Result<Command,
             Some(word) => value(&KINDS, word).ok_or(FieldError::must_be("msgType", "text, image or file"))?,
         };
         let body = match kind {
-            BodyKind::Text => Body { kind, content: content.to_owned(), file_url: None },
+            BodyKind::Text => Body { kind, content: content.to_owned(), file_url: None, metadata: None },
             BodyKind::Image | BodyKind::File if content.len() > URL_MAX_BYTES => {
                 return Err(FieldError::must_be("content", URL_FORM).into());
             }
             BodyKind::Image | BodyKind::File => {
-                Body { kind, content: String::new(), file_url: Some(content.to_owned()) }
+                Body { kind, content: String::new(), file_url: Some(content.to_owned()), metadata: None }
             }
         };
         let client_msg_id = fields.text("client_msg_id")?.map(ClientMsgId::new).transpose();

@@ -51,7 +51,10 @@ pub fn answered(result: Result<&Answer, &Refusal>, _: &Settings) -> Reply {
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted
-        | Answer::Available(_) => success::<()>(None),
+        | Answer::Available(_)
+        | Answer::Bearer(_)
+        | Answer::AgentToken(_)
+        | Answer::Customers(_) => success::<()>(None),
     }
 }
 
@@ -90,13 +93,15 @@ const fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::NotFound(Noun::Conversation) => "会话不存在",
         Refusal::NotFound(Noun::Agent) => "客服不存在",
         Refusal::NotFound(Noun::Message) => "消息不存在",
+        Refusal::NotFound(Noun::Customer) => "客户不存在",
         Refusal::Forbidden | Refusal::OtherParty => "无权操作",
         Refusal::LoginRequired => "需要令牌",
         Refusal::Ended | Refusal::WrongState => "会话状态不正确",
         Refusal::NotInGroup => "客服不属于该会话的分组",
         Refusal::NoRoom => "客服接待数已达上限",
         Refusal::TextOnly => "访客会话仅支持文本消息",
-        Refusal::Taken(_) => "已被占用",
+        Refusal::Taken(_) | Refusal::TakenBy { .. } => "已被占用",
+        Refusal::Stale => "已被他人修改",
         Refusal::AgentHasConversations => "客服仍有会话",
         Refusal::Gap { .. } => "after_seq is beyond the newest message",
         Refusal::Busy(_) => "服务繁忙，请稍后再试",
@@ -171,7 +176,10 @@ pub(super) fn socket_answer(context: &Context, result: Result<&Answer, &Refusal>
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted
-        | Answer::Available(_) => debug_assert!(context.tag() == Ask::Typing as u8, "asked for nowhere"),
+        | Answer::Available(_)
+        | Answer::Bearer(_)
+        | Answer::AgentToken(_)
+        | Answer::Customers(_) => debug_assert!(context.tag() == Ask::Typing as u8, "asked for nowhere"),
     }
 }
 
@@ -319,10 +327,12 @@ fn sender_id(customer: &Party, message: &Message, author: Option<&AgentCode>) ->
     }
 }
 
-/// A user's integer, or a visitor's own id; the integer for one that is longer than the schema allows.
+/// A user's integer, the UUID of a customer of a channel, or a visitor's own id; the integer for one that is longer
+/// than the schema allows.
 fn customer_id(customer: &Party, number: u64) -> String {
     match customer {
         Party::Visitor(id) if id.as_str().chars().count() <= limits::AGENT_CODE_MAX_CHARS => id.to_string(),
+        Party::Customer(id) => id.to_string(),
         Party::Visitor(_) | Party::User(_) | Party::Agent(_) => number.to_string(),
     }
 }

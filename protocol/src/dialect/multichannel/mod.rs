@@ -16,7 +16,7 @@ mod wire;
 
 use crate::model::{Answer, Event, Party, Refusal};
 
-use super::{Context, Dialect, Intent, LoginRefusal, Scratch, Seat, Session, Settings};
+use super::{Context, Dialect, Hearer, Intent, LoginRefusal, Scratch, Seat, Session, Settings};
 
 /// The guide's OpenAPI document: its text, with the indentation that the guide's source has lost.
 pub const OPENAPI: &str = include_str!("fixtures/openapi.yaml");
@@ -49,7 +49,7 @@ impl Dialect for Multichannel {
         encode::socket_answer(context, result, out);
     }
 
-    fn encode_event(&self, event: &Event, ext: bool, _: &Settings, out: &mut Vec<u8>) -> bool {
-        encode::event(event, ext, out)
+    fn encode_event(&self, event: &Event, hearer: Hearer, _: &Settings, out: &mut Vec<u8>) -> bool {
+        encode::event(event, hearer.ext, out)
     }
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use super::client::{self, Heard};
 use super::{OPENAPI, decode, encode};
-use crate::dialect::{Context, DialectKind, Intent, Mistake, Rejection, Reply, Scratch, Seat, Settings, dialect};
+use crate::dialect::{
+    Context, DialectKind, Hearer, Intent, Mistake, Rejection, Reply, Scratch, Seat, Settings, dialect,
+};
 use crate::model::*;
 
 /// The guide's "2026-02-24T10:00:00".
@@ -39,6 +41,7 @@ fn scene() -> Scene {
     Scene {
         conversation: conversation(),
         customer: Party::User(user),
+        channel: None,
         customer_number: CustomerNumber::of_user(user),
         agent: Some(AgentId::new(7).unwrap()),
     }
@@ -61,7 +64,7 @@ fn message(side: Side, body: Body) -> Message {
 }
 
 fn text(content: &str) -> Body {
-    Body { kind: BodyKind::Text, content: content.to_owned(), file_url: None }
+    Body { kind: BodyKind::Text, content: content.to_owned(), file_url: None, metadata: None }
 }
 
 fn code(text: &str) -> AgentCode {
@@ -72,6 +75,7 @@ fn header(state: State) -> Conversation {
     Conversation {
         id: conversation(),
         customer: scene().customer,
+        channel: None,
         customer_number: scene().customer_number,
         named: None,
         agent: scene().agent,
@@ -110,7 +114,12 @@ fn command(text: &str) -> (Command, Context, bool) {
 
 fn pushed(event: &Event, ext: bool) -> Option<Value> {
     let mut out = Vec::new();
-    let told = dialect(DialectKind::Multichannel).encode_event(event, ext, &Settings::default(), &mut out);
+    let told = dialect(DialectKind::Multichannel).encode_event(
+        event,
+        Hearer { side: Side::Agent, ext },
+        &Settings::default(),
+        &mut out,
+    );
     assert_eq!(told, !out.is_empty());
     told.then(|| serde_json::from_slice(&out).unwrap())
 }
@@ -354,7 +363,7 @@ fn the_content_of_an_image_is_its_url() {
     let url = "https://example.com/a.png";
     let sent = decode::send("8193", &mut bytes(&json!({"content": url, "msgType": "image"})), &mut Scratch::default());
     let Command::Send { draft, .. } = sent.unwrap() else { panic!("no send") };
-    let image = Body { kind: BodyKind::Image, content: String::new(), file_url: Some(url.to_owned()) };
+    let image = Body { kind: BodyKind::Image, content: String::new(), file_url: Some(url.to_owned()), metadata: None };
     assert_eq!(draft.body, image);
     let captioned = Body { content: "看".to_owned(), ..image.clone() };
     let lines = [image, captioned].map(|body| Line { message: message(Side::Agent, body), author: None });

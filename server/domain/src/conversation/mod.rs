@@ -10,8 +10,8 @@ mod pending;
 use std::collections::VecDeque;
 
 use switchboard_protocol::model::{
-    Actor, AgentId, Answer, Conversation, ConversationId, CustomerNumber, Group, Message, Noun, Party, Refusal, Scene,
-    Sender, Seq, Side, State, Timestamp,
+    Actor, AgentId, Answer, Channel, Conversation, ConversationId, CustomerNumber, Group, Message, Noun, Party,
+    Refusal, Scene, Sender, Seq, Side, State, Timestamp,
 };
 
 pub(crate) use active::{mark_read, unassign};
@@ -96,6 +96,7 @@ impl Live {
         Scene {
             conversation: self.header.id,
             customer: self.header.customer.clone(),
+            channel: self.header.channel,
             customer_number: self.header.customer_number,
             agent: self.header.agent,
         }
@@ -108,6 +109,7 @@ impl Live {
             Actor::Visitor { id, .. } => {
                 matches!(&self.header.customer, Party::Visitor(own) if own == id).then_some(Side::Customer)
             }
+            Actor::Customer(id) => (self.header.customer == Party::Customer(*id)).then_some(Side::Customer),
             Actor::Agent(id) => (self.header.agent == Some(*id)).then_some(Side::Agent),
             Actor::Workbench(None) if self.header.agent.is_none() => return Err(Refusal::WrongState),
             Actor::Workbench(None) => Some(Side::Agent),
@@ -118,7 +120,7 @@ impl Live {
                 let another = self.header.agent.is_some();
                 return Err(if another { Refusal::Forbidden } else { Refusal::WrongState });
             }
-            Actor::Admin | Actor::Anonymous => None,
+            Actor::Bearer(_) | Actor::Admin | Actor::Anonymous => None,
         };
         side.ok_or(Refusal::NotFound(Noun::Conversation))
     }
@@ -137,11 +139,11 @@ impl Live {
         match actor {
             Actor::Agent(id) | Actor::Workbench(Some(id)) => Some(Sender { side: Side::Agent, number: id.get() }),
             Actor::Workbench(None) => self.header.agent.map(|id| Sender { side: Side::Agent, number: id.get() }),
-            Actor::User(_) | Actor::Visitor { .. } => {
+            Actor::User(_) | Actor::Visitor { .. } | Actor::Customer(_) => {
                 let customer = actor.party().is_some_and(|party| party == self.header.customer);
                 customer.then(|| Sender { side: Side::Customer, number: self.header.customer_number.get() })
             }
-            Actor::Admin | Actor::Anonymous => None,
+            Actor::Bearer(_) | Actor::Admin | Actor::Anonymous => None,
         }
     }
 
@@ -151,11 +153,11 @@ impl Live {
         let may = match actor {
             Actor::Admin | Actor::Workbench(None) => true,
             Actor::Visitor { bound, .. } => *bound && actor.party().as_ref() == Some(&self.header.customer),
-            Actor::User(_) => actor.party().as_ref() == Some(&self.header.customer),
+            Actor::User(_) | Actor::Customer(_) => actor.party().as_ref() == Some(&self.header.customer),
             Actor::Agent(id) | Actor::Workbench(Some(id)) => {
                 self.header.agent == Some(*id) || directory.serves(*id, &self.header.group)
             }
-            Actor::Anonymous => false,
+            Actor::Bearer(_) | Actor::Anonymous => false,
         };
         if may { Ok(()) } else { Err(Refusal::NotFound(Noun::Conversation)) }
     }
@@ -205,6 +207,7 @@ pub(crate) fn append(header: &mut Conversation, side: Side, now: Timestamp) -> S
 pub(crate) struct Opening {
     pub(crate) id: ConversationId,
     pub(crate) customer: Party,
+    pub(crate) channel: Option<Channel>,
     pub(crate) customer_number: CustomerNumber,
     pub(crate) named: Option<AgentId>,
     pub(crate) group: Group,

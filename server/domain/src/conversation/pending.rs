@@ -9,6 +9,7 @@ pub(crate) fn open(opening: Opening, now: Timestamp) -> Conversation {
     Conversation {
         id: opening.id,
         customer: opening.customer,
+        channel: opening.channel,
         customer_number: opening.customer_number,
         named: opening.named,
         agent: None,

@@ -1,7 +1,7 @@
 //! The desk's side of the mail: what it is asked, whom it tells, and the agents' directory.
 
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Party, Refusal, Write,
+    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Refusal, Write,
 };
 
 use super::Core;
@@ -46,9 +46,9 @@ impl Core {
                     desk.agent_up(now, agent, &mut decisions);
                 }
             }
-            DeskAsk::CatchUp(visitor) => {
-                let home = self.hands.placement.home(&Party::Visitor(visitor.clone()));
-                self.hands.send(home, Letter::CaughtUp(visitor));
+            DeskAsk::CatchUp(customer) => {
+                let home = self.hands.placement.home(&customer);
+                self.hands.send(home, Letter::CaughtUp(customer));
             }
             DeskAsk::AgentDown(agent) => {
                 if let Some(at) = desk.agent_down(now, agent) {
@@ -134,7 +134,10 @@ impl Core {
             | Command::ShowConversation(_)
             | Command::Accept { .. }
             | Command::Watch(_)
-            | Command::Typing { .. } => unreachable!("conversations are their owners'"),
+            | Command::Typing { .. }
+            | Command::Identify
+            | Command::IssueAgentToken { .. }
+            | Command::Customers(_) => unreachable!("only the agents' commands are sent on to here"),
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! One shard's part of the world: `handle(now, input) -> effects`.
 //!
 //! `hands` is what every part needs to act; `request` takes commands to their owner and carries them
-//! out; `pair` finds or opens the conversation between a visitor and an agent; `stored` goes on where
-//! storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
+//! out; `pair` finds or opens the conversation of a visitor and an agent, or of a customer; `customers` keeps their
+//! records and all opaque tokens; `stored` goes on where storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
 
+mod customers;
 mod desk_shard;
 mod hands;
 mod pair;
@@ -15,7 +16,7 @@ mod workbench;
 use std::collections::{HashMap, VecDeque};
 
 use smallvec::{SmallVec, smallvec};
-use switchboard_protocol::model::{AgentId, AgentRef, ConversationId, Party, Refusal, Timestamp, VisitorId};
+use switchboard_protocol::model::{AgentId, AgentRef, ConversationId, Party, Refusal, Timestamp};
 
 use crate::conversation::Live;
 use crate::desk::{self, Defaults, Desk};
@@ -49,10 +50,10 @@ pub struct Core {
     conversations: HashMap<ConversationId, Slot>,
     /// The open conversations of each customer whose home this is.
     open: HashMap<Party, SmallVec<[ConversationId; 1]>>,
-    /// Visitors whose sends and ends wait for storage to tell who they are.
-    pairs: HashMap<VisitorId, PairSlot>,
-    /// How many conversations of a visitor are ended in memory and not yet in storage.
-    ending: HashMap<VisitorId, u32>,
+    /// Visitors and customers whose sends and ends wait for storage to tell who they are.
+    pairs: HashMap<Party, PairSlot>,
+    /// How many conversations of such a one are ended in memory and not yet in storage.
+    ending: HashMap<Party, u32>,
     desk: Option<Desk>,
 }
 
@@ -124,7 +125,7 @@ impl Core {
     pub fn may_log_in(&self, party: &Party) -> bool {
         match party {
             Party::Agent(agent) => !self.hands.directory.is_deleted(*agent),
-            Party::User(_) | Party::Visitor(_) => true,
+            Party::User(_) | Party::Visitor(_) | Party::Customer(_) => true,
         }
     }
 
@@ -150,7 +151,7 @@ impl Core {
             Letter::ToDesk(ask) => self.desk_asked(ask),
             Letter::FromDesk(tell) => self.desk_told(tell),
             Letter::AgentKnown(profile) => self.hands.directory.learn(profile),
-            Letter::CaughtUp(visitor) => self.caught_up_with_desk(&visitor),
+            Letter::CaughtUp(customer) => self.caught_up_with_desk(&customer),
             Letter::Offer { group, event } => self.hands.tell_offered(&group, &event),
             Letter::Offered { shard, any } => self.offers_of(shard, any),
             Letter::Whisper { connection, event } => {
@@ -170,11 +171,15 @@ impl Core {
 
     fn timer(&mut self, timer: Timer) {
         let now = self.hands.now;
+        if timer == Timer::TokenSweep {
+            return self.sweep_tokens();
+        }
         let Some(desk) = &mut self.desk else { return };
         let mut decisions = Vec::new();
         match timer {
             Timer::AgentGrace(agent) => desk.grace_over(now, agent, &mut decisions),
             Timer::NamedGrace(conversation) => desk.named_grace_over(now, conversation, &mut decisions),
+            Timer::TokenSweep => {}
         }
         self.tell_owners(decisions);
     }

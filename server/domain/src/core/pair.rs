@@ -1,12 +1,13 @@
-//! kefu's visitor mode: the conversation is named by a visitor and an agent, and a visitor's first send
-//! opens it. Storage is asked only about visitors that have no open conversation that fits.
+//! Conversations that are not named by their id: kefu's visitor mode names a visitor and an agent, a customer of webchat
+//! means its own. Their first send opens it. Storage is asked only about those that have no open conversation that fits.
+//! What is said of a visitor here holds for a customer, who takes anybody.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 
 use switchboard_protocol::model::{
-    Actor, AgentChoice, AgentId, AgentRef, Answer, Command, Conversation, ConversationId, CustomerNumber, Noun, Party,
-    Read, Refusal, Sender, Side, Target, VisitorId, limits,
+    Actor, AgentChoice, AgentId, AgentRef, Answer, Channel, Command, Conversation, ConversationId, CustomerNumber,
+    Noun, Party, Read, Refusal, Sender, Side, Target, limits,
 };
 
 use super::request::{NO_CONVERSATION, client_msg_id};
@@ -48,6 +49,8 @@ enum Waits {
 #[derive(Debug)]
 pub(super) struct Visitor {
     pub(super) number: Option<CustomerNumber>,
+    /// Of a customer.
+    pub(super) channel: Option<Channel>,
     /// Newest first.
     pub(super) conversations: Vec<Conversation>,
 }
@@ -75,7 +78,7 @@ impl With {
 
 impl Core {
     /// A send or end between a visitor whose home this is and an agent.
-    pub(super) fn pair_request(&mut self, visitor: VisitorId, request: Request) {
+    pub(super) fn pair_request(&mut self, visitor: Party, request: Request) {
         let slot = self.pairs.entry(visitor.clone()).or_default();
         if slot.waiting.len() >= limits::WAITING_MAX_REQUESTS {
             return self.hands.answer(request.origin, Err(Refusal::Busy("this visitor is behind")));
@@ -85,7 +88,7 @@ impl Core {
     }
 
     /// Storage has told who a visitor is.
-    pub(super) fn visitor_known(&mut self, visitor: &VisitorId, known: Option<Visitor>) {
+    pub(super) fn visitor_known(&mut self, visitor: &Party, known: Option<Visitor>) {
         let Some(slot) = self.pairs.get_mut(visitor) else {
             return;
         };
@@ -103,7 +106,7 @@ impl Core {
     }
 
     /// Storage has told whether the first request is a retry from before the end.
-    pub(super) fn visitor_looked_up(&mut self, visitor: &VisitorId, seen: Option<Result<Answer, Refusal>>) {
+    pub(super) fn visitor_looked_up(&mut self, visitor: &Party, seen: Option<Result<Answer, Refusal>>) {
         let Some(slot) = self.pairs.get_mut(visitor) else {
             return;
         };
@@ -121,7 +124,7 @@ impl Core {
     }
 
     /// This shard knows of agents what the desk knew when it was asked.
-    pub(super) fn caught_up_with_desk(&mut self, visitor: &VisitorId) {
+    pub(super) fn caught_up_with_desk(&mut self, visitor: &Party) {
         let Some(slot) = self.pairs.get_mut(visitor).filter(|slot| slot.waits == Waits::Desk) else { return };
         slot.waits = Waits::Nothing;
         slot.caught_up = true;
@@ -129,7 +132,7 @@ impl Core {
     }
 
     /// The end of a conversation of a visitor is durable.
-    pub(super) fn visitor_ended(&mut self, visitor: &VisitorId) {
+    pub(super) fn visitor_ended(&mut self, visitor: &Party) {
         if let Entry::Occupied(mut ends) = self.ending.entry(visitor.clone()) {
             *ends.get_mut() -= 1;
             if *ends.get() == 0 {
@@ -148,7 +151,7 @@ impl Core {
         self.run_pairs(visitor);
     }
 
-    fn run_pairs(&mut self, visitor: &VisitorId) {
+    fn run_pairs(&mut self, visitor: &Party) {
         while let Some(slot) = self.pairs.get_mut(visitor) {
             if slot.waits != Waits::Nothing {
                 return;
@@ -161,6 +164,7 @@ impl Core {
             let caught_up = std::mem::take(&mut slot.caught_up);
             match self.pair_step(visitor, &request, new_to_storage, caught_up) {
                 Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
+                Ok(Step::Other(id)) => self.request(about(request, id)),
                 Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
                 Ok(Step::Wait(waits)) => {
                     let slot = self.pairs.get_mut(visitor).expect("its requests are being run");
@@ -174,7 +178,7 @@ impl Core {
 
     fn pair_step(
         &mut self,
-        visitor: &VisitorId,
+        visitor: &Party,
         request: &Request,
         new_to_storage: bool,
         caught_up: bool,
@@ -187,19 +191,21 @@ impl Core {
             with => with?,
         };
         if let Some(id) = self.open_pair(visitor, with) {
-            return Ok(Step::Go(id));
+            return Ok(match named_other(&request.command, id) {
+                Some(other) => Step::Other(other),
+                None => Step::Go(id),
+            });
         }
         if self.ending.contains_key(visitor) {
             return Ok(Step::Wait(Waits::End));
         }
         let slot = self.pairs.get(visitor).expect("its requests are being run");
         let Some(known) = &slot.known else {
-            let read =
-                Read::Customer { party: Party::Visitor(visitor.clone()), newest: limits::VISITOR_CONVERSATIONS_SEEN };
+            let read = Read::Customer { party: visitor.clone(), newest: limits::VISITOR_CONVERSATIONS_SEEN };
             self.hands.read(After::Visitor(visitor.clone()), read);
             return Ok(Step::Wait(Waits::Storage));
         };
-        let number = known.number;
+        let (number, channel) = (known.number, known.channel);
         // One that is open there is open here too, and had it fitted it would have been found.
         let ended = known.conversations.iter().find(|header| !header.is_open() && with.fits(header));
         if matches!(request.command, Command::End { .. }) {
@@ -213,12 +219,17 @@ impl Core {
         }
         match with {
             With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
-            With::Named(agent) => self.open_for_visitor(visitor, number, Some(agent)).map(Step::Go),
-            With::Anybody => self.open_for_visitor(visitor, number, None).map(Step::Go),
+            With::Named(agent) => self.open_for_visitor(visitor, number, channel, Some(agent)).map(Step::Go),
+            With::Anybody => self.open_for_visitor(visitor, number, channel, None).map(Step::Go),
         }
     }
 
     fn with_whom(&self, request: &Request) -> Result<With, Refusal> {
+        if let Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } =
+            &request.command
+        {
+            return Ok(With::Anybody);
+        }
         let (Command::Send { target: Target::Pair { agent, .. }, .. }
         | Command::End { target: Target::Pair { agent, .. } }) = &request.command
         else {
@@ -233,15 +244,22 @@ impl Core {
             (Actor::Visitor { .. }, None) => Ok(With::Anybody),
             (Actor::Agent(own), None) => Ok(With::Agent(*own)),
             (Actor::Agent(own), Some(named)) if *own == named => Ok(With::Agent(*own)),
-            (Actor::Agent(_) | Actor::User(_) | Actor::Workbench(_) | Actor::Admin | Actor::Anonymous, _) => {
-                Err(NO_CONVERSATION)
-            }
+            (
+                Actor::Agent(_)
+                | Actor::User(_)
+                | Actor::Customer(_)
+                | Actor::Workbench(_)
+                | Actor::Bearer(_)
+                | Actor::Admin
+                | Actor::Anonymous,
+                _,
+            ) => Err(NO_CONVERSATION),
         }
     }
 
     /// The newest open conversation that fits; one the agent has now before one it was only named for.
-    fn open_pair(&self, visitor: &VisitorId, with: With) -> Option<ConversationId> {
-        let open = self.open.get(&Party::Visitor(visitor.clone()))?;
+    fn open_pair(&self, visitor: &Party, with: With) -> Option<ConversationId> {
+        let open = self.open.get(visitor)?;
         let headers = || {
             let slots = open.iter().rev().filter_map(|id| self.conversations.get(id));
             slots.filter_map(|slot| slot.live.as_ref()).map(|live| &live.header).filter(|header| with.fits(header))
@@ -255,11 +273,12 @@ impl Core {
 
     fn open_for_visitor(
         &mut self,
-        visitor: &VisitorId,
+        visitor: &Party,
         number: Option<CustomerNumber>,
+        channel: Option<Channel>,
         named: Option<AgentId>,
     ) -> Result<ConversationId, Refusal> {
-        let customer = Party::Visitor(visitor.clone());
+        let customer = visitor.clone();
         let vshard = customer.vshard();
         // An open conversation may have brought the visitor its number, and storage does not know yet.
         let open = self.open.get(&customer).and_then(|open| open.first()).and_then(|id| self.conversations.get(id));
@@ -276,7 +295,7 @@ impl Core {
             .and_then(|profile| profile.groups.first().cloned())
             .unwrap_or_default();
         let id = self.mint_conversation(&customer)?;
-        self.open_conversation(Opening { id, customer, customer_number, named, group });
+        self.open_conversation(Opening { id, customer, channel, customer_number, named, group });
         Ok(id)
     }
 }
@@ -285,10 +304,33 @@ impl Core {
 enum Step {
     /// It belongs to this open conversation.
     Go(ConversationId),
+    /// A customer who has an open conversation means another one, which may be an ended one of its own.
+    Other(ConversationId),
     /// It is answered already by what was.
     Answered(Answer),
     /// Something must be known or done first.
     Wait(Waits),
+}
+
+/// The conversation that a customer means, if it is another than its open one.
+fn named_other(command: &Command, open: ConversationId) -> Option<ConversationId> {
+    match command {
+        Command::Send { target: Target::Own { named }, .. } | Command::End { target: Target::Own { named } } => {
+            named.filter(|named| *named != open)
+        }
+        _ => None,
+    }
+}
+
+/// The same request about a conversation that is named by its id.
+fn about(request: Request, id: ConversationId) -> Request {
+    let target = Target::Conversation(id);
+    let command = match request.command {
+        Command::Send { draft, .. } => Command::Send { target, draft },
+        Command::End { .. } => Command::End { target },
+        other => other,
+    };
+    Request { command, ..request }
 }
 
 /// Who the sender was in an earlier conversation.

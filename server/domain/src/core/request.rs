@@ -19,14 +19,36 @@ use crate::{DeskAsk, DeskTell, Letter, Origin, Request};
 impl Core {
     /// Carries a request out, or sends it to the shard that owns what it is about.
     pub(super) fn request(&mut self, request: Request) {
+        if let Actor::Bearer(hash) = &request.actor {
+            let hash = **hash;
+            return self.bearers_request(request, hash);
+        }
         let placement = &self.hands.placement;
         let owner = match &request.command {
+            Command::Identify => return self.identify(request),
+            Command::Customers(_) => self.hands.shard,
             Command::Open { .. } => match &request.actor {
                 Actor::User(user) => placement.home(&Party::User(*user)),
-                Actor::Visitor { .. } | Actor::Agent(_) | Actor::Workbench(_) | Actor::Admin | Actor::Anonymous => {
-                    return self.hands.answer(request.origin, Err(Refusal::Forbidden));
-                }
+                Actor::Visitor { .. }
+                | Actor::Customer(_)
+                | Actor::Agent(_)
+                | Actor::Workbench(_)
+                | Actor::Bearer(_)
+                | Actor::Admin
+                | Actor::Anonymous => return self.hands.answer(request.origin, Err(Refusal::Forbidden)),
             },
+            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
+                match &request.actor {
+                    Actor::Customer(customer) => placement.home(&Party::Customer(*customer)),
+                    Actor::User(_)
+                    | Actor::Visitor { .. }
+                    | Actor::Agent(_)
+                    | Actor::Workbench(_)
+                    | Actor::Bearer(_)
+                    | Actor::Admin
+                    | Actor::Anonymous => return self.hands.answer(request.origin, Err(Refusal::Forbidden)),
+                }
+            }
             Command::History { conversation, .. }
             | Command::Transcript { conversation, .. }
             | Command::Sync { conversation, .. }
@@ -43,6 +65,7 @@ impl Core {
             | Command::UpdateAgent(..)
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
+            | Command::IssueAgentToken { .. }
             | Command::AvailableAgents => placement.desk(),
             // Answered from storage, wherever one is.
             Command::ListConversations(_) | Command::ShowConversation(_) => self.hands.shard,
@@ -91,8 +114,21 @@ impl Core {
             }
             Command::Send { target: Target::Pair { visitor, .. }, .. }
             | Command::End { target: Target::Pair { visitor, .. } } => {
-                let visitor = visitor.clone();
+                let visitor = Party::Visitor(visitor.clone());
                 self.pair_request(visitor, request);
+            }
+            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
+                let Actor::Customer(customer) = request.actor else { unreachable!("only a customer's is sent on") };
+                self.pair_request(Party::Customer(customer), request);
+            }
+            Command::Identify => unreachable!("answered where it was asked"),
+            Command::Customers(_) => {
+                let Request { origin, actor, command } = request;
+                let Command::Customers(command) = command else { unreachable!("matched above") };
+                self.customers_request(origin, &actor, *command);
+            }
+            Command::IssueAgentToken { agent, token } => {
+                self.issue_agent_token(request.origin, &request.actor, agent, token.clone());
             }
             Command::CreateAgent(_)
             | Command::GetAgent(_)
@@ -111,7 +147,7 @@ impl Core {
         }
         let id = self.mint_conversation(&customer)?;
         let customer_number = CustomerNumber::of_user(user);
-        self.open_conversation(Opening { id, customer, customer_number, named: None, group });
+        self.open_conversation(Opening { id, customer, channel: None, customer_number, named: None, group });
         Ok(id)
     }
 
@@ -184,8 +220,8 @@ impl Core {
                     self.open.remove(&customer);
                 }
             }
-            if let Party::Visitor(visitor) = customer {
-                *self.ending.entry(visitor).or_default() += 1;
+            if matches!(customer, Party::Visitor(_) | Party::Customer(_)) {
+                *self.ending.entry(customer).or_default() += 1;
             }
         }
         if live.is_settled() && !slot.held && slot.waiting.is_empty() {
@@ -210,7 +246,8 @@ impl Slot {
         };
         match (&request.command, &request.actor) {
             (Command::Open { .. }, _) => true,
-            (Command::Send { target: Target::Pair { .. }, draft }, Actor::Visitor { .. }) => {
+            (Command::Send { target: Target::Pair { .. }, draft }, Actor::Visitor { .. })
+            | (Command::Send { target: Target::Own { .. }, draft }, Actor::Customer(_)) => {
                 let known = draft.client_msg_id.as_ref().zip(live.author(&request.actor));
                 !known.is_some_and(|(id, sender)| matches!(live.dedup.look_up(sender, id), Known::Seen(_)))
             }
@@ -243,8 +280,12 @@ impl Slot {
             | Command::UpdateAgent(..)
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
-            | Command::AvailableAgents => unreachable!("agents are the desk's"),
-            Command::ListConversations(_) | Command::ShowConversation(_) => unreachable!("lists are storage's"),
+            | Command::AvailableAgents
+            | Command::ListConversations(_)
+            | Command::ShowConversation(_)
+            | Command::Identify
+            | Command::IssueAgentToken { .. }
+            | Command::Customers(_) => unreachable!("only commands about a conversation wait at one"),
         };
         if let Err(refusal) = done {
             hands.answer(origin, Err(refusal));

@@ -53,6 +53,7 @@ impl Core {
             }
         }
         self.restore_desk(now, start);
+        self.arm_token_sweep();
         self.hands.end(effects);
     }
 

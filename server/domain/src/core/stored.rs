@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     AgentId, Answer, ConversationId, ConversationQuery, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent,
-    Seq, Side, Timestamp, VShard, Viewer, VisitorId, Window, Written, limits,
+    Seq, Side, Timestamp, VShard, Viewer, Window, Written, limits,
 };
 
 use super::hands::Hands;
@@ -37,16 +37,18 @@ pub(super) enum Then {
     Shown { origin: Origin, viewer: Option<Box<Viewer>> },
     /// A stretch for a resuming peer.
     Sync { origin: Origin, next_seq: Seq, complete: bool },
-    /// Who a visitor is.
-    Visitor(VisitorId),
-    /// Whether a visitor's send is a retry from before the end.
-    VisitorLookedUp(VisitorId),
+    /// Who a visitor or customer is.
+    Visitor(Party),
+    /// Whether the send of one is a retry from before the end.
+    VisitorLookedUp(Party),
     /// An agent's record is stored: answer who asked for it.
     Agent { origin: Origin, answer: Box<Answer> },
     /// An agent's record is stored that nobody asked for.
     AgentSaved,
     /// Ids are leased.
     Leased(VShard),
+    /// About customers and tokens.
+    Customers(Box<super::customers::Then>),
 }
 
 impl Core {
@@ -80,8 +82,8 @@ impl Core {
             }
             Then::Visitor(visitor) => {
                 let known = match outcome {
-                    Outcome::Found(Found::Customer { number, conversations }) => {
-                        Some(Visitor { number, conversations })
+                    Outcome::Found(Found::Customer { number, channel, conversations }) => {
+                        Some(Visitor { number, channel, conversations })
                     }
                     Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => None,
                 };
@@ -102,6 +104,7 @@ impl Core {
                 self.hands.answer(origin, result);
             }
             Then::AgentSaved => {}
+            Then::Customers(then) => self.customers_stored(*then, outcome),
             Then::Leased(vshard) => match outcome {
                 Outcome::Written(Written::Leased(blocks)) => {
                     for (vshard, block) in blocks {
@@ -204,11 +207,13 @@ impl Core {
 }
 
 impl Slot {
-    /// The visitor whose end is the next write to be durable.
-    fn visitor_to_end(&self) -> Option<VisitorId> {
+    /// The visitor or customer whose end is the next write to be durable.
+    fn visitor_to_end(&self) -> Option<Party> {
         let live = self.live.as_ref()?;
         match (live.writes.front()?, &live.header.customer) {
-            (conversation::Then::Ended { .. }, Party::Visitor(visitor)) => Some(visitor.clone()),
+            (conversation::Then::Ended { .. }, customer @ (Party::Visitor(_) | Party::Customer(_))) => {
+                Some(customer.clone())
+            }
             _ => None,
         }
     }
@@ -287,7 +292,7 @@ fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>,
 fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: Side, at: Timestamp) {
     let messages = match written {
         Written::Marked(messages) => messages,
-        Written::Durable | Written::Leased(_) => Vec::new(),
+        Written::Durable | Written::Leased(_) | Written::Customer(_) => Vec::new(),
     };
     let changed = u32::try_from(messages.len()).unwrap_or(u32::MAX);
     hands.answer(origin, Ok(Answer::Read { changed }));
@@ -320,7 +325,10 @@ fn synced(mut messages: Vec<Message>, next_seq: Seq, complete: bool) -> Answer {
 pub(super) fn cut(messages: &mut Vec<Message>) -> bool {
     let mut bytes = 0;
     let fit = messages.iter().take_while(|message| {
-        bytes += message.body.content.len() + message.body.file_url.as_ref().map_or(0, String::len);
+        let body = &message.body;
+        bytes += body.content.len()
+            + body.file_url.as_ref().map_or(0, String::len)
+            + body.metadata.as_ref().map_or(0, |metadata| metadata.len());
         bytes <= limits::SYNC_MAX_BYTES
     });
     let fit = fit.count().max(1);

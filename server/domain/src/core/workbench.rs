@@ -151,7 +151,9 @@ impl Slot {
                     return Err(Refusal::Forbidden);
                 }
             }
-            Actor::User(_) | Actor::Visitor { .. } | Actor::Anonymous => return Err(Refusal::Forbidden),
+            Actor::User(_) | Actor::Visitor { .. } | Actor::Customer(_) | Actor::Bearer(_) | Actor::Anonymous => {
+                return Err(Refusal::Forbidden);
+            }
         }
         if live.header.state != State::Pending {
             return Err(Refusal::WrongState);
@@ -294,7 +296,9 @@ impl Hands {
                 let groups = profile.map(|profile| profile.groups.clone()).unwrap_or_default();
                 Ok(Some(Viewer { agent: *agent, groups }))
             }
-            Actor::User(_) | Actor::Visitor { .. } | Actor::Anonymous => Err(Refusal::Forbidden),
+            Actor::User(_) | Actor::Visitor { .. } | Actor::Customer(_) | Actor::Bearer(_) | Actor::Anonymous => {
+                Err(Refusal::Forbidden)
+            }
         }
     }
 
