@@ -7,6 +7,7 @@ mod http;
 mod json;
 mod resources;
 mod tokens;
+mod webchat;
 mod workbench;
 
 /// What a healthy process may keep of an attack: caches and the allocator's pages, KiB.

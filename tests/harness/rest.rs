@@ -75,18 +75,28 @@ pub fn try_request(
     token: Option<&str>,
     body: Option<&Value>,
 ) -> Result<Reply, String> {
+    try_raw_body(address, method, path, token, &body.map(Value::to_string).unwrap_or_default())
+}
+
+/// As [`try_request`], with a body that need be no JSON.
+pub fn try_raw_body(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Result<Reply, String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| error.to_string())?;
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a time-out");
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     if let Some(token) = token {
         request.push_str(&format!("Authorization: Bearer {token}\r\n"));
     }
-    let body = body.map(Value::to_string).unwrap_or_default();
     if !body.is_empty() {
         request.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
     }
     request.push_str("\r\n");
-    request.push_str(&body);
+    request.push_str(body);
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     Reply::read(&mut Steady(stream)).ok_or_else(|| "the server closed without a whole reply".to_owned())
 }

@@ -9,4 +9,6 @@ mod resume;
 mod rights;
 mod talk;
 mod visitor;
+mod webchat;
+mod webchat_customers;
 mod workbench;
