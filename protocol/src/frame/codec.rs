@@ -84,6 +84,11 @@ impl OpenFrame {
         out[self.start..self.start + header_len].copy_from_slice(&header[..header_len]);
     }
 
+    /// As `finish`, if anything was appended to `out` since `begin`; otherwise as `abandon`.
+    pub fn finish_unless_empty(self, out: &mut Vec<u8>, opcode: Opcode) {
+        if out.len() > self.start + Self::RESERVED { self.finish(out, opcode) } else { self.abandon(out) }
+    }
+
     /// Takes the frame back, as if it had never been begun.
     pub fn abandon(self, out: &mut Vec<u8>) {
         out.truncate(self.start);

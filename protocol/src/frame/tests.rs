@@ -303,6 +303,14 @@ fn frames_written_straight_into_the_outbox() {
         out.extend_from_slice(&payload);
         open.abandon(&mut out);
         assert!(out == expected, "{len} bytes");
+        // An empty message may be meant (`finish`); here it means that there is nothing to say.
+        let open = OpenFrame::begin(&mut out);
+        out.extend_from_slice(&payload);
+        open.finish_unless_empty(&mut out, Opcode::Binary);
+        if !payload.is_empty() {
+            write_frame(&mut expected, Opcode::Binary, &payload);
+        }
+        assert!(out == expected, "{len} bytes");
     }
     let mut out = Vec::new();
     write_close(&mut out, CloseCode::POLICY_VIOLATION, &"再".repeat(50));

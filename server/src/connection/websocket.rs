@@ -11,7 +11,7 @@ use super::life::say_close;
 use super::{CONGESTED, Next};
 use crate::auth::jwt::{Identity, TokenError};
 use crate::observe::metrics::BadInput;
-use crate::shard::{Connection, Join, Kind, Life, ReplyTo, Shard, write_text};
+use crate::shard::{Connection, Join, Kind, Life, ReplyTo, Shard};
 
 const DIALECT_LIMITS: Limits =
     Limits { message_max_bytes: limits::MESSAGE_MAX_BYTES, binary: false, role: Role::Server };
@@ -128,13 +128,8 @@ impl Shard {
         let scratch = &mut self.scratch;
         let intent = connection.outbox.write(|out| {
             let frame = OpenFrame::begin(out);
-            let start = out.len();
             let intent = dialect(kind).decode(text, seat, scratch, out);
-            if out.len() > start {
-                frame.finish(out, Opcode::Text)
-            } else {
-                frame.abandon(out)
-            }
+            frame.finish_unless_empty(out, Opcode::Text);
             intent
         });
         match intent {
@@ -279,8 +274,13 @@ pub(super) fn say_joined(connection: &mut Connection, kind: DialectKind, context
     });
 }
 
+/// Where a guide shows no answer, nothing is written and nothing said.
 fn say(connection: &mut Connection, write: impl FnOnce(&mut Vec<u8>)) {
-    connection.outbox.write(|out| write_text(out, write));
+    connection.outbox.write(|out| {
+        let frame = OpenFrame::begin(out);
+        write(out);
+        frame.finish_unless_empty(out, Opcode::Text);
+    });
 }
 
 pub(super) fn party_of(identity: Identity) -> Result<(Party, Option<Box<AgentChange>>), LoginRefusal> {

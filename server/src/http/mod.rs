@@ -63,8 +63,8 @@ pub(crate) struct Call<'r> {
     pub(crate) bearer: Option<&'r str>,
     /// The other end's address; `None` if it is gone.
     pub(crate) peer: &'r dyn Fn() -> Option<IpAddr>,
-    /// A page asks that may not speak to us (`allowed_origins`).
-    pub(crate) foreign_page: bool,
+    /// Whether a page asks that may not speak to us (`allowed_origins`).
+    pub(crate) foreign_page: &'r dyn Fn() -> bool,
     pub(crate) query: Query<'r>,
     /// The last part of the path, where the route has one.
     pub(crate) id: Cow<'r, str>,
@@ -164,7 +164,7 @@ impl Routes {
             (Ok(query), Ok(id)) => (query, id),
             (Err(error), _) | (_, Err(error)) => return Handled::Response(Response::from(error)),
         };
-        let foreign_page = !shared.origins.allows(request.header("Origin"), request.header("Host"));
+        let foreign_page = &|| !shared.origins.allows(request.header("Origin"), request.header("Host"));
         handler(Call { shared, bearer: request.bearer_token(), peer, foreign_page, query, id, body, now, scratch })
     }
 

@@ -55,7 +55,7 @@ pub(super) fn openapi(_: Call<'_>) -> Handled {
 fn workbench(call: &Call<'_>) -> Result<Actor, Reply> {
     if call.bearer.is_none() && call.shared.config.is_open() {
         // A browser sends such requests for any page, and would only hide the answer from it.
-        let own = !call.foreign_page;
+        let own = !(call.foreign_page)();
         return if own { Ok(Actor::Workbench(None)) } else { Err(encode::error(403, "this origin is not allowed")) };
     }
     match call.identity() {

@@ -74,7 +74,9 @@ impl Shard {
                 if connection.life == Life::Open {
                     connection.outbox.lend(&mut self.spares);
                     connection.outbox.write(|out| {
-                        write_text(out, |out| dialect(kind).encode_answer(&context, result.as_ref(), &settings, out));
+                        let frame = OpenFrame::begin(out);
+                        dialect(kind).encode_answer(&context, result.as_ref(), &settings, out);
+                        frame.finish_unless_empty(out, Opcode::Text);
                     });
                 }
                 if connection.leaving && connection.in_flight == 0 {
@@ -148,14 +150,6 @@ impl Shard {
 
 /// An event in one dialect for one kind of listener; `None` if such a listener is not told.
 type Encoded = ((DialectKind, Hearer), Option<Arc<Vec<u8>>>);
-
-/// Writes a text frame of whatever `write` appends; none if that is nothing.
-pub(crate) fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let frame = OpenFrame::begin(out);
-    let start = out.len();
-    write(out);
-    if out.len() > start { frame.finish(out, Opcode::Text) } else { frame.abandon(out) }
-}
 
 /// On which side of conversations a party is.
 const fn side_of(party: Option<&Party>) -> Side {

@@ -36,7 +36,6 @@ use crate::runtime::{Alarm, Clock, Listener, MeshPort, Readiness, Waker, Wheel};
 
 pub(crate) use deadlines::Deadline;
 pub(crate) use deadlines::wrapping_ms;
-pub(crate) use effects::write_text;
 pub(crate) use mail::Join;
 pub use mail::{Mail, MovedConnection};
 pub(crate) use replies::{Begun, Reply, ReplyTo, RestEncoder};

@@ -55,34 +55,13 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, setti
         }
         Err(refusal) => return refused(&refusal_text(action, refusal), op_id, out),
     };
-    match answer {
-        Answer::Sent(sent) => succeeded(action, &sent_data(sent, settings), op_id, out),
-        Answer::Read { changed } => succeeded(action, &ReadData { updated_count: *changed }, op_id, out),
-        Answer::Ended(_) if action == Action::VisitorEnd => succeeded(action, &Nothing {}, op_id, out),
-        Answer::Ended(id) => {
-            let conversation_id = id.get();
-            succeeded(action, &EndedData { conversation_id }, op_id, out);
-        }
-        Answer::Synced { messages, next_seq, complete } => {
+    match (answer, action) {
+        (Answer::Ended(_), Action::VisitorEnd) => succeeded(action, &Nothing {}, op_id, out),
+        (Answer::Synced { messages, next_seq, complete }, _) => {
             let data = SyncData { messages: lines(messages, settings), next_seq: next_seq.get(), complete: *complete };
             succeeded(action, &data, op_id, out);
         }
-        Answer::Conversation(conversation) => succeeded(action, &conversation_data(conversation, settings), op_id, out),
-        Answer::History(messages) => succeeded(action, &lines(messages, settings), op_id, out),
-        Answer::Available(agents) => succeeded(action, &available(agents), op_id, out),
-        // Those without data; and those that no action of this dialect asks for.
-        Answer::Typing
-        | Answer::Agent(_)
-        | Answer::Agents { .. }
-        | Answer::AgentDeleted
-        | Answer::Transcript { .. }
-        | Answer::Conversations { .. }
-        | Answer::Shown(_)
-        | Answer::Accepted(_)
-        | Answer::Watched(_)
-        | Answer::Bearer(_)
-        | Answer::AgentToken(_)
-        | Answer::Customers(_) => succeeded(action, &(), op_id, out),
+        (answer, action) => succeeded(action, &data(answer, settings), op_id, out),
     }
 }
 
@@ -129,13 +108,31 @@ pub fn answered(result: Result<&Answer, &Refusal>, settings: &Settings) -> Reply
         Ok(answer) => answer,
         Err(refusal) => return error(status(refusal), &refusal_text(Action::Sync, refusal)),
     };
+    ok(&data(answer, settings))
+}
+
+/// What an answer's `data` holds, on the socket and by REST.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    Sent(SentData),
+    Read(ReadData),
+    Ended(EndedData),
+    Conversation(ConversationData),
+    Lines(Vec<MessageLine<'a>>),
+    Available(Vec<AvailableLine<'a>>),
+    Nothing,
+}
+
+fn data<'a>(answer: &'a Answer, settings: &Settings) -> Data<'a> {
     match answer {
-        Answer::Conversation(conversation) => ok(&conversation_data(conversation, settings)),
-        Answer::History(messages) | Answer::Synced { messages, .. } => ok(&lines(messages, settings)),
-        Answer::Available(agents) => ok(&available(agents)),
-        Answer::Sent(sent) => ok(&sent_data(sent, settings)),
-        Answer::Read { changed } => ok(&ReadData { updated_count: *changed }),
-        Answer::Ended(id) => ok(&EndedData { conversation_id: id.get() }),
+        Answer::Sent(sent) => Data::Sent(sent_data(sent, settings)),
+        Answer::Read { changed } => Data::Read(ReadData { updated_count: *changed }),
+        Answer::Ended(id) => Data::Ended(EndedData { conversation_id: id.get() }),
+        Answer::Conversation(conversation) => Data::Conversation(conversation_data(conversation, settings)),
+        Answer::History(messages) | Answer::Synced { messages, .. } => Data::Lines(lines(messages, settings)),
+        Answer::Available(agents) => Data::Available(available(agents)),
+        // Those without data; and those that nothing of this dialect asks for.
         Answer::Typing
         | Answer::Agent(_)
         | Answer::Agents { .. }
@@ -147,7 +144,7 @@ pub fn answered(result: Result<&Answer, &Refusal>, settings: &Settings) -> Reply
         | Answer::Watched(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
-        | Answer::Customers(_) => ok(&()),
+        | Answer::Customers(_) => Data::Nothing,
     }
 }
 
