@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Setup, assert_like, stories, until};
+use crate::harness::{Bench, Server, Setup, Tab, assert_like, stories, until};
 
 stories!(
     a_customer_talks_with_a_kefu_agent,
     a_webchat_agent_talks_with_a_kefu_user,
     a_webchat_agent_talks_with_a_visitor,
+    a_workbench_serves_customers_of_channels,
     everybody_on_webchat,
     the_customers_other_devices,
     conversation_ids_are_not_to_be_guessed,
     the_first_message_waits_for_an_agent,
+    a_first_message_may_name_a_group,
     a_retry_is_answered_as_the_first_time,
     an_ended_conversation_is_followed_by_another,
     extensions_are_for_those_who_asked,
@@ -95,6 +97,41 @@ fn a_webchat_agent_talks_with_a_visitor(shards: u16) {
     assert_like(&heard, json!({"channel": "WEB", "content": "hi", "conversationId": name_of(&sent)}));
     agent.say_in(heard["conversationId"].as_str().unwrap(), "hello visitor");
     assert_like(&visitor.push("kefu_visitor_message"), json!({"content": "hello visitor", "kefu_id": "1"}));
+}
+
+fn a_workbench_serves_customers_of_channels(shards: u16) {
+    let server = Setup::shards(shards).start();
+    server.make_agent(7, json!({"cs_id": "cs_001"}));
+    let bench = Bench::open(&server);
+    let mut tab = Tab::open(&server, "cs_001", "");
+    let mut talk = |channel: &str, identity: &str, shown: Option<&str>| {
+        let (customer, token) = server.enter(channel, identity);
+        let mut chat = server.chat(&token, identity);
+        let id = chat.say_as(None, "你好", "m-1")["conversationId"].as_str().unwrap().parse().unwrap();
+        assert_like(&tab.told("new_pending_session", id), json!({"customerId": customer, "status": "pending"}));
+        let session = bench.session(id);
+        assert_eq!((session["customerId"].as_str(), session["channelType"].as_str()), (Some(&*customer), shown));
+        assert_eq!(bench.accept(id, "cs_001").status, 200);
+        tab.told("session_accepted", id);
+        assert_like(&tab.told("new_message", id), json!({"content": "你好", "senderId": customer}));
+        chat.heard_where("assigned", |frame| frame["type"] == "assigned");
+        let sent = bench.say(id, "您好");
+        let heard =
+            json!({"content": "您好", "senderId": "7", "channel": channel, "messageId": sent["msgId"], "seq": 2});
+        assert_like(&chat.heard(), heard);
+        assert_eq!(bench.contents(id), ["你好", "您好"]);
+        id
+    };
+    let wechat = talk("WECHAT", "oAbCd1234567890", Some("wechat"));
+    let line = talk("LINE", "Uabcdef123456", None);
+    let user = server.conversation_id(100);
+    assert_eq!(bench.ids("?channelType=wechat"), [wechat]);
+    assert_eq!(bench.ids("?channelType=wechat&status=manual&csId=cs_001"), [wechat]);
+    for nobody in ["?channelType=douyin", "?channelType=jd", "?channelType=wechat&status=pending"] {
+        assert!(bench.ids(nobody).is_empty(), "{nobody}");
+    }
+    assert_eq!(bench.ids(""), [user, line, wechat]);
+    bench.validated();
 }
 
 fn everybody_on_webchat(shards: u16) {
@@ -196,6 +233,29 @@ fn the_first_message_waits_for_an_agent(shards: u16) {
     for (content, seq) in [("one", 1), ("two", 2)] {
         assert_like(&agent.heard(), json!({"content": content, "seq": seq, "channel": "TELEGRAM"}));
     }
+}
+
+fn a_first_message_may_name_a_group(shards: u16) {
+    let server = Setup::shards(shards).start();
+    server.make_agent(1, json!({}));
+    server.make_agent(2, json!({"groups": ["sales"]}));
+    let (mut others, mut sales) = (server.agent_chat(1), server.agent_chat(2));
+    let mut chat = server.chat(&server.enter("WEB", "one").1, "one");
+    chat.send(&json!({"content": "what does it cost?", "group": "sales"}));
+    let heard = sales.heard();
+    assert_like(&heard, json!({"content": "what does it cost?", "seq": 1}));
+    // Later it says nothing: the conversation stays where it is; so does one that is named.
+    chat.send(&json!({"content": "hello?", "group": "default"}));
+    let name = &heard["conversationId"];
+    assert_like(&sales.heard(), json!({"content": "hello?", "seq": 2, "conversationId": name}));
+    others.assert_quiet();
+    // It is no opt-in: the guide's page hears nothing new by naming one.
+    sales.send(&json!({"type": "typing", "conversationId": name}));
+    chat.assert_quiet();
+    sales.send(&json!({"type": "end", "conversationId": name}));
+    sales.heard_where("the end", |frame| frame["type"] == "end");
+    chat.say("another");
+    assert_like(&others.heard(), json!({"content": "another", "seq": 1}));
 }
 
 fn a_retry_is_answered_as_the_first_time(shards: u16) {

@@ -191,7 +191,7 @@ impl World {
 
     fn pair_of(&mut self, person: usize) -> Target {
         if matches!(self.people.all[person].party, Party::Customer(_)) {
-            return Target::Own { named: None };
+            return Target::Own { named: None, group: None };
         }
         let agents = self.people.agents().len() as u64;
         let person = &self.people.all[person];

@@ -39,6 +39,8 @@ pub enum Target {
     Own {
         /// The one that the customer means; while none of its own is open that is a guess and says nothing.
         named: Option<ConversationId>,
+        /// The group for a new one; `default` if not named.
+        group: Option<Group>,
     },
 }
 

@@ -14,7 +14,8 @@ use crate::model::limits::{
 };
 use crate::model::{
     Body, BodyKind, Channel, ClientMsgId, Command, ConversationId, CustomerChange, CustomerCommand, CustomerDraft,
-    CustomerId, CustomerQuery, Draft, Identity, IdentityKind, Noun, Refusal, Seq, Target, are_notes, is_name, is_tag,
+    CustomerId, CustomerQuery, Draft, Group, Identity, IdentityKind, Noun, Refusal, Seq, Target, are_notes, is_name,
+    is_tag,
 };
 
 use super::encode;
@@ -24,6 +25,7 @@ use super::wire::Kind;
 const _: () = assert!(CLIENT_MSG_ID_MAX_CHARS == 64 && METADATA_MAX_BYTES == 16 * 1024 && SENDER_ID_MAX_CHARS == 256);
 const CLIENT_MSG_ID_FORM: &str = "1 to 64 characters, none of them control characters";
 const METADATA_FORM: &str = "a JSON object of at most 16384 bytes";
+const GROUP_FORM: &str = "1 to 64 characters, none of them control characters";
 const SENDER_ID_FORM: &str = "a string of at most 256 characters";
 const _: () = assert!(NAME_MAX_CHARS == 128 && TAGS_MAX == 64 && TAG_MAX_CHARS == 64 && NOTES_MAX_CHARS == 4096);
 const NAME_FORM: &str = "1 to 128 characters, none of them control characters";
@@ -152,8 +154,8 @@ fn send(
     }
     let named = named(fields)?;
     let target = match (seat, named) {
-        (Seat::Customer, Named::Nothing | Named::Foreign) => Target::Own { named: None },
-        (Seat::Customer, Named::Possible(id)) => Target::Own { named: Some(id) },
+        (Seat::Customer, Named::Nothing | Named::Foreign) => Target::Own { named: None, group: group(fields)? },
+        (Seat::Customer, Named::Possible(id)) => Target::Own { named: Some(id), group: group(fields)? },
         (Seat::Agent, Named::Possible(id)) => Target::Conversation(id),
         (Seat::Agent, Named::Foreign) => return Err(NO_CONVERSATION.into()),
         (Seat::Agent, Named::Nothing) => return Err(FieldError::required("conversationId").into()),
@@ -161,6 +163,12 @@ fn send(
     };
     let body = Body { kind: BodyKind::Text, content, file_url: None, metadata };
     Ok(Command::Send { target, draft: Draft { body, client_msg_id } })
+}
+
+/// Extension: the group of the conversation that a first message opens.
+fn group(fields: &Fields<'_, '_>) -> Result<Option<Group>, FieldError> {
+    let group = fields.text("group")?.filter(|name| !name.is_empty()).map(Group::new).transpose();
+    group.map_err(|_| FieldError::must_be("group", GROUP_FORM))
 }
 
 fn sync(fields: &Fields<'_, '_>) -> Result<Command, Complaint> {

@@ -93,7 +93,7 @@ fn the_guides_messages_are_understood() {
     ] {
         let (target, draft) = draft(name, Seat::Customer);
         // "session-123" is no id of ours: the customer's guess.
-        assert_eq!(target, Target::Own { named: None });
+        assert_eq!(target, Target::Own { named: None, group: None });
         assert_eq!((draft.body.kind, draft.body.content.as_str()), (BodyKind::Text, content));
         assert_eq!(draft.body.metadata.map(|metadata| value(metadata.as_bytes())), metadata);
         assert_eq!(draft.client_msg_id, None);
@@ -178,11 +178,23 @@ fn a_picture_shows_where_it_lies() {
 }
 
 #[test]
+fn a_first_message_may_name_a_group() {
+    let (target, _) = draft(r#"{"content":"x","group":"sales"}"#, Seat::Customer);
+    assert_eq!(target, Target::Own { named: None, group: Group::new("sales").ok() });
+    for (text, group) in [(r#"{"content":"x","group":""}"#, None), (r#"{"content":"x","group":null}"#, None)] {
+        assert_eq!(draft(text, Seat::Customer).0, Target::Own { named: None, group });
+    }
+    // Of an agent it says nothing: its conversations are there already.
+    let (target, _) = draft(r#"{"conversationId":"4097","content":"x","group":"sales"}"#, Seat::Agent);
+    assert_eq!(target, Target::Conversation(ConversationId::from_wire(4097).unwrap()));
+}
+
+#[test]
 fn agents_name_the_conversation() {
     let (target, _) = draft(r#"{"conversationId":"4097","content":"x"}"#, Seat::Agent);
     assert_eq!(target, Target::Conversation(ConversationId::from_wire(4097).unwrap()));
     let (target, _) = draft(r#"{"conversationId":"4097","content":"x"}"#, Seat::Customer);
-    assert_eq!(target, Target::Own { named: ConversationId::from_wire(4097).ok() });
+    assert_eq!(target, Target::Own { named: ConversationId::from_wire(4097).ok(), group: None });
     for (text, code, field) in [
         (r#"{"content":"x"}"#, 400, "conversationId is required"),
         (r#"{"conversationId":"session-123","content":"x"}"#, 404, "Conversation not found"),
@@ -206,6 +218,8 @@ fn wrong_fields_are_named_and_the_rest_is_not_asked() {
         ("{}", "content is required"),
         (r#"{"content":""}"#, "content is required"),
         (r#"{"content":5}"#, "content must be a string"),
+        (r#"{"content":"x","group":5}"#, "group must be a string"),
+        (r#"{"content":"x","group":"a\u0001"}"#, "group must be 1 to 64 characters, none of them control characters"),
         (r#"{"content":"x","senderId":5}"#, "senderId must be a string of at most 256 characters"),
         (r#"{"content":"x","conversationId":[]}"#, "conversationId must be a string"),
         (r#"{"content":"x","type":"shout"}"#, "Unknown type: shout"),

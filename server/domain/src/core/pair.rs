@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 
 use switchboard_protocol::model::{
     Actor, AgentChoice, AgentId, AgentRef, Answer, Channel, Command, Conversation, ConversationId, CustomerNumber,
-    Noun, Party, Read, Refusal, Sender, Side, Target, limits,
+    Group, Noun, Party, Read, Refusal, Sender, Side, Target, limits,
 };
 
 use super::request::{NO_CONVERSATION, client_msg_id};
@@ -219,8 +219,15 @@ impl Core {
         }
         match with {
             With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
-            With::Named(agent) => self.open_for_visitor(visitor, number, channel, Some(agent)).map(Step::Go),
-            With::Anybody => self.open_for_visitor(visitor, number, channel, None).map(Step::Go),
+            With::Named(agent) => {
+                let profile = self.hands.directory.find(&AgentRef::Id(agent));
+                let group = profile.and_then(|profile| profile.groups.first().cloned());
+                self.open_for_visitor(visitor, (number, channel), Some(agent), group).map(Step::Go)
+            }
+            With::Anybody => {
+                let group = named_group(&request.command);
+                self.open_for_visitor(visitor, (number, channel), None, group).map(Step::Go)
+            }
         }
     }
 
@@ -274,9 +281,9 @@ impl Core {
     fn open_for_visitor(
         &mut self,
         visitor: &Party,
-        number: Option<CustomerNumber>,
-        channel: Option<Channel>,
+        (number, channel): (Option<CustomerNumber>, Option<Channel>),
         named: Option<AgentId>,
+        group: Option<Group>,
     ) -> Result<ConversationId, Refusal> {
         let customer = visitor.clone();
         let vshard = customer.vshard();
@@ -290,10 +297,7 @@ impl Core {
         if let Some(PairSlot { known: Some(known), .. }) = self.pairs.get_mut(visitor) {
             known.number = Some(customer_number);
         }
-        let group = named
-            .and_then(|agent| self.hands.directory.find(&AgentRef::Id(agent)))
-            .and_then(|profile| profile.groups.first().cloned())
-            .unwrap_or_default();
+        let group = group.unwrap_or_default();
         let id = self.mint_conversation(&customer)?;
         self.open_conversation(Opening { id, customer, channel, customer_number, named, group });
         Ok(id)
@@ -315,9 +319,16 @@ enum Step {
 /// The conversation that a customer means, if it is another than its open one.
 fn named_other(command: &Command, open: ConversationId) -> Option<ConversationId> {
     match command {
-        Command::Send { target: Target::Own { named }, .. } | Command::End { target: Target::Own { named } } => {
-            named.filter(|named| *named != open)
-        }
+        Command::Send { target: Target::Own { named, .. }, .. }
+        | Command::End { target: Target::Own { named, .. } } => named.filter(|named| *named != open),
+        _ => None,
+    }
+}
+
+/// The group that a customer names for the conversation its message opens.
+fn named_group(command: &Command) -> Option<Group> {
+    match command {
+        Command::Send { target: Target::Own { group, .. }, .. } => group.clone(),
         _ => None,
     }
 }
