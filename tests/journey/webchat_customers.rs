@@ -310,19 +310,23 @@ fn too_many_tokens_from_one_address(shards: u16) {
 
 fn signed_channels_believe_signatures_only(shards: u16) {
     let server = Setup::shards(shards)
-        .env("SWITCHBOARD_WEBCHAT_IDENTITY", "WEB=signed")
+        .env("SWITCHBOARD_WEBCHAT_IDENTITY", "WEB=signed,APP=signed")
         .env("SWITCHBOARD_WEBCHAT_SIGNING_KEY", "a key of the integrator, 32 bytes")
         .start();
     // printf 'WEB\nweb_user_123456' | openssl dgst -sha256 -hmac 'a key of the integrator, 32 bytes'
     let signature = "ddcbe687772e9b5da9723a2d7632b3557580fdd1b31ebe0848ec6fcdb346332a";
-    let ask = |id: &str, signature: Option<&str>| {
-        let mut body = json!({"name": "张三", "channel": "WEB", "channelId": id});
+    let by = |channel: &str, id: &str, signature: Option<&str>| {
+        let mut body = json!({"name": "张三", "channel": channel, "channelId": id});
         if let Some(signature) = signature {
             body["signature"] = json!(signature);
         }
-        server.request("POST", "/api/v1/public/customer-token", None, Some(&body)).status
+        server.request("POST", "/api/v1/public/customer-token", None, Some(&body))
     };
-    assert_eq!(ask("web_user_123456", Some(signature)), 200);
+    let ask = |id: &str, signature: Option<&str>| by("WEB", id, signature).status;
+    let entered = by("WEB", "web_user_123456", Some(signature));
+    assert_eq!(entered.status, 200);
+    server.chat(entered.json()["data"]["token"].as_str().unwrap(), "signed").assert_quiet();
+    assert_eq!(ask("web_user_123456", Some(&signature.to_uppercase())), 200, "hex is hex");
     for (id, signature) in [
         ("web_user_123456", None),
         ("web_user_123456", Some("")),
@@ -331,7 +335,11 @@ fn signed_channels_believe_signatures_only(shards: u16) {
     ] {
         assert_eq!(ask(id, signature), 401, "{id} {signature:?}");
     }
-    server.enter("APP", "open_as_ever");
+    // What is signed for one channel says nothing on another.
+    assert_eq!(by("APP", "web_user_123456", Some(signature)).status, 401);
+    let apps = "87c7da3b835770cab69a07d7022111ab66d031c93f18273e8801cd4392e28404";
+    assert_eq!(by("APP", "web_user_123456", Some(apps)).status, 200);
+    server.enter("LINE", "Uopenasever12");
 }
 
 fn the_command_line_makes_uuid_tokens(shards: u16) {
