@@ -10,7 +10,8 @@ use simd_json::prelude::*;
 use simd_json::tape::Value;
 use simd_json::{Buffers, Tape};
 
-use crate::model::limits::{ID_END, JSON_DEPTH_MAX};
+use crate::model::MessageId;
+use crate::model::limits::{ID_END, JSON_DEPTH_MAX, READ_IDS_MAX};
 
 /// Why a payload is no JSON object that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -301,6 +302,19 @@ impl<'t, 'd> Fields<'t, 'd> {
         what: &'static str,
     ) -> Result<Option<Vec<WireId>>, FieldError> {
         self.list(name, max, what, WireId::of_value)
+    }
+
+    /// The messages to be marked as read, one or more. What cannot be a message is passed over, as a message of another
+    /// conversation is.
+    pub(super) fn message_ids(&self, name: &'static str) -> Result<Vec<MessageId>, FieldError> {
+        const _: () = assert!(READ_IDS_MAX == 1000);
+        let ids = self.ids(name, READ_IDS_MAX, "a list of at most 1000 integers")?;
+        let ids = ids.filter(|ids| !ids.is_empty()).ok_or(FieldError::required(name))?;
+        let possible = ids.into_iter().filter_map(|id| match id {
+            WireId::Possible(id) => MessageId::from_wire(id).ok(),
+            WireId::Impossible => None,
+        });
+        Ok(possible.collect())
     }
 
     /// A list of texts that `entry` accepts, at most `max`.

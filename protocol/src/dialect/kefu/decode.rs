@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 use crate::dialect::json::{Fields, WireId, scan};
 use crate::dialect::{Context, FieldError, Intent, Malformed, Mistake, Query, Rejection, Scratch, Seat};
 use crate::model::limits::{
-    CLIENT_MSG_ID_MAX_CHARS, GROUP_MAX_CHARS, ID_END, KEFU_PAGE_DEFAULT, OP_ID_MAX_BYTES, PAGE_MAX, READ_IDS_MAX,
-    URL_MAX_BYTES, VISITOR_ID_MAX_CHARS,
+    CLIENT_MSG_ID_MAX_CHARS, GROUP_MAX_CHARS, ID_END, KEFU_PAGE_DEFAULT, OP_ID_MAX_BYTES, PAGE_MAX, URL_MAX_BYTES,
+    VISITOR_ID_MAX_CHARS,
 };
 use crate::model::{
     AgentChoice, AgentCode, AgentId, AgentRef, Body, BodyKind, ClientMsgId, Command, ConversationId, Draft, Group,
@@ -27,9 +27,8 @@ const _: () = assert!(VISITOR_ID_MAX_CHARS == 128 && CLIENT_MSG_ID_MAX_CHARS == 
 const VISITOR_ID_FORM: &str = "1 to 128 characters, none of them control characters";
 const CLIENT_MSG_ID_FORM: &str = "1 to 64 characters, none of them control characters";
 const GROUP_FORM: &str = "1 to 64 characters, none of them control characters";
-const _: () = assert!(URL_MAX_BYTES == 2048 && READ_IDS_MAX == 1000 && OP_ID_MAX_BYTES == 1024);
+const _: () = assert!(URL_MAX_BYTES == 2048 && OP_ID_MAX_BYTES == 1024);
 const URL_FORM: &str = "at most 2048 bytes";
-const MESSAGE_IDS_FORM: &str = "a list of at most 1000 integers";
 const OP_ID_FORM: &str = "at most 1024 bytes of JSON";
 const SENDER_TYPE_FORM: &str = "1 or 2";
 
@@ -234,21 +233,9 @@ fn send(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint> {
 
 fn read(data: &Fields<'_, '_>) -> Result<Command, Complaint> {
     let target = data.required_id("conversation_id")?;
-    let messages = data
-        .ids("message_ids", READ_IDS_MAX, MESSAGE_IDS_FORM)?
-        .filter(|ids| !ids.is_empty())
-        .ok_or(FieldError::required("message_ids"))?;
+    let messages = data.message_ids("message_ids")?;
     let of = sender_type(data)?.ok_or(FieldError::required("sender_type"))?;
-    // What cannot be a message is passed over, as a message of another conversation is.
-    let messages = messages.into_iter().filter_map(|id| match id {
-        WireId::Possible(id) => MessageId::from_wire(id).ok(),
-        WireId::Impossible => None,
-    });
-    Ok(Command::MarkRead {
-        messages: messages.collect(),
-        conversation: existing_conversation(target, Action::Read)?,
-        of,
-    })
+    Ok(Command::MarkRead { conversation: existing_conversation(target, Action::Read)?, messages, of })
 }
 
 fn visitor_send(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint> {

@@ -31,6 +31,11 @@ pub fn typing(session_id: &str) -> String {
     json!({ "type": "typing", "sessionId": session_id }).to_string()
 }
 
+/// Extension `read`.
+pub fn read(session_id: &str, msg_ids: &[&str]) -> String {
+    json!({ "type": "read", "sessionId": session_id, "msgIds": msg_ids }).to_string()
+}
+
 /// The body of an accept.
 pub fn accept(cs_id: &str) -> String {
     json!({ "csId": cs_id }).to_string()

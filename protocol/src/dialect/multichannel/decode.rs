@@ -13,7 +13,7 @@ use crate::model::limits::{
 };
 use crate::model::{
     AgentCode, AgentRef, Body, BodyKind, ClientMsgId, Command, ConversationId, ConversationQuery, Draft, ListPosition,
-    Noun, Refusal, Seq, Target, Timestamp, Window,
+    Noun, Refusal, Seq, Side, Target, Timestamp, Window,
 };
 
 use super::encode;
@@ -46,12 +46,14 @@ pub(super) fn message(text: &mut [u8], scratch: &mut Scratch, out: &mut Vec<u8>)
                 Intent::Answered
             }
             Ok(Some((ask, command))) => {
-                let extension = matches!(ask, Ask::Sync | Ask::Typing);
-                let after = match &command {
+                let extension = matches!(ask, Ask::Sync | Ask::Typing | Ask::Read);
+                // What the answer must repeat: the seq that was asked after, or the conversation.
+                let kept = match &command {
                     Command::Transcript { window: Window::AfterSeq { seq, .. }, .. } => seq.get(),
+                    Command::MarkRead { conversation, .. } => conversation.get(),
                     _ => 0,
                 };
-                Intent::Command { command, context: Context::new(ask as u8, &after.to_le_bytes()), extension }
+                Intent::Command { command, context: Context::new(ask as u8, &kept.to_le_bytes()), extension }
             }
             Err(rejection) => {
                 encode::complaint(&rejection, out);
@@ -67,7 +69,7 @@ pub(super) fn message(text: &mut [u8], scratch: &mut Scratch, out: &mut Vec<u8>)
 /// What a message asks for; `None` is a heartbeat.
 fn asked(fields: &Fields<'_, '_>) -> Result<Option<(Ask, Command)>, Rejection> {
     let ask = Ask::of_name(fields.required_text("type")?)
-        .ok_or(FieldError::must_be("type", "bind_session, sync, typing or ping"))?;
+        .ok_or(FieldError::must_be("type", "bind_session, sync, typing, read or ping"))?;
     if ask == Ask::Ping {
         return Ok(None);
     }
@@ -82,6 +84,10 @@ fn asked(fields: &Fields<'_, '_>) -> Result<Option<(Ask, Command)>, Rejection> {
             Command::Transcript { conversation: conversation(&name)?, window: Window::AfterSeq { seq, limit } }
         }
         Ask::Typing => Command::Typing { conversation: conversation(&name)? },
+        Ask::Read => {
+            let messages = fields.message_ids("msgIds")?;
+            Command::MarkRead { conversation: conversation(&name)?, messages, of: Side::Customer }
+        }
     };
     Ok(Some((ask, command)))
 }

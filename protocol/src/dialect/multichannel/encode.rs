@@ -17,8 +17,8 @@ use crate::model::{
 
 use super::decode::cursor_text;
 use super::wire::{
-    Ask, Change, Envelope, ErrorFrame, Frame, KINDS, MessageInfo, NewMessage, PLATFORMS, ReadMarks, STATES, SentInfo,
-    SessionInfo, SyncInfo, Typing, sender_type, word,
+    Ask, Change, Envelope, ErrorFrame, Frame, KINDS, Marked, MessageInfo, NewMessage, PLATFORMS, ReadMarks, STATES,
+    SentInfo, SessionInfo, SyncInfo, Typing, sender_type, word,
 };
 
 const _: () = assert!(limits::AGENT_CODE_MAX_CHARS == 64, "the schema's maxLength of every name");
@@ -151,13 +151,16 @@ pub(super) fn socket_answer(context: &Context, result: Result<&Answer, &Refusal>
         Ok(answer) => answer,
         Err(refusal) => return error_frame(status(refusal), refusal_text(refusal), out),
     };
+    let kept = context.rest().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     match answer {
+        Answer::Read { changed } => {
+            frame(Ask::Read.name(), kept.to_string(), Some(Marked { updated_count: *changed }), out);
+        }
         Answer::Watched(id) => frame::<()>("session_bound", id.to_string(), None, out),
         Answer::Transcript { conversation, customer, lines, next } => {
-            let asked = context.rest().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             let data = SyncInfo {
                 messages: infos(customer, lines),
-                next_seq: lines.last().map_or(asked, |line| line.message.seq.get()),
+                next_seq: lines.last().map_or(kept, |line| line.message.seq.get()),
                 complete: next.is_none(),
             };
             frame(Ask::Sync.name(), conversation.to_string(), Some(data), out);
@@ -172,7 +175,6 @@ pub(super) fn socket_answer(context: &Context, result: Result<&Answer, &Refusal>
         | Answer::Conversation(_)
         | Answer::History(_)
         | Answer::Synced { .. }
-        | Answer::Read { .. }
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted

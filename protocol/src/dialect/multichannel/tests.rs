@@ -457,6 +457,17 @@ fn extensions_of_the_socket() {
     let mut out = Vec::new();
     dialect(DialectKind::Multichannel).encode_answer(&context, Ok(&Answer::Typing), &Settings::default(), &mut out);
     assert!(out.is_empty(), "typing is told, not answered");
+    let (asked, context, extension) = command(&client::read("8193", &["12289"]));
+    let messages = vec![MessageId::from_wire(12289).unwrap()];
+    assert_eq!(
+        (asked, extension),
+        (Command::MarkRead { conversation: conversation(), messages, of: Side::Customer }, true)
+    );
+    let mut out = Vec::new();
+    let marked = Answer::Read { changed: 1 };
+    dialect(DialectKind::Multichannel).encode_answer(&context, Ok(&marked), &Settings::default(), &mut out);
+    let marked: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(marked, json!({"type": "read", "sessionId": "8193", "data": {"updatedCount": 1}}));
     let mut out = Vec::new();
     encode::joined(Ok(()), &mut out);
     assert!(out.is_empty(), "the guide shows no greeting");

@@ -16,10 +16,12 @@ pub(super) enum Ask {
     Sync,
     /// Extension.
     Typing,
+    /// Extension.
+    Read,
 }
 
 impl Ask {
-    pub(super) const ALL: [Self; 4] = [Self::Ping, Self::BindSession, Self::Sync, Self::Typing];
+    pub(super) const ALL: [Self; 5] = [Self::Ping, Self::BindSession, Self::Sync, Self::Typing, Self::Read];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -27,6 +29,7 @@ impl Ask {
             Self::BindSession => "bind_session",
             Self::Sync => "sync",
             Self::Typing => "typing",
+            Self::Read => "read",
         }
     }
 
@@ -142,6 +145,13 @@ pub(super) struct Typing {
 pub(super) struct ReadMarks {
     pub(super) sender_type: &'static str,
     pub(super) msg_ids: Vec<String>,
+}
+
+/// `data` of the extension's answer `read`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Marked {
+    pub(super) updated_count: u32,
 }
 
 /// `data` of the extension's answer `sync`.

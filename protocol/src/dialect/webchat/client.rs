@@ -60,6 +60,11 @@ pub struct Said {
     pub metadata: Option<Value>,
 }
 
+/// Extension: messages of the other side were seen.
+pub fn read(conversation: &str, messages: &[&str]) -> String {
+    json!({ "type": "read", "conversationId": conversation, "messageIds": messages }).to_string()
+}
+
 /// What a server said.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {

@@ -14,8 +14,8 @@ use crate::model::limits::{
 };
 use crate::model::{
     Body, BodyKind, Channel, ClientMsgId, Command, ConversationId, CustomerChange, CustomerCommand, CustomerDraft,
-    CustomerId, CustomerQuery, Draft, Group, Identity, IdentityKind, Noun, Refusal, Seq, Target, are_notes, is_name,
-    is_tag,
+    CustomerId, CustomerQuery, Draft, Group, Identity, IdentityKind, Noun, Refusal, Seq, Side, Target, are_notes,
+    is_name, is_tag,
 };
 
 use super::encode;
@@ -136,6 +136,7 @@ fn request(
         Kind::Sync => sync(fields)?,
         Kind::Typing => Command::Typing { conversation: conversation(fields)? },
         Kind::End => Command::End { target: Target::Conversation(conversation(fields)?) },
+        Kind::Read => read(fields, seat)?,
     };
     Ok(Intent::Command { command, context, extension })
 }
@@ -182,6 +183,17 @@ fn sync(fields: &Fields<'_, '_>) -> Result<Command, Complaint> {
         after: Seq::new(after.min(ID_END)),
         limit: u32::try_from(limit).map_or(PAGE_MAX, |limit| limit.min(PAGE_MAX)),
     })
+}
+
+/// Messages of the other side that were seen.
+fn read(fields: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint> {
+    let of = match seat {
+        Seat::Customer => Side::Agent,
+        Seat::Agent => Side::Customer,
+        Seat::Nobody | Seat::User | Seat::Visitor => return Err(Refusal::LoginRequired.into()),
+    };
+    let messages = fields.message_ids("messageIds")?;
+    Ok(Command::MarkRead { conversation: conversation(fields)?, messages, of })
 }
 
 /// What `conversationId` says.

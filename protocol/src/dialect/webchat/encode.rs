@@ -17,7 +17,7 @@ use super::decode::Complaint;
 use super::session::CUSTOMER_TOKEN_PREFIX;
 use super::wire::{
     Ack, AgentTokenData, CustomerData, CustomerPage, CustomerTokenData, Decimal, ErrorFrame, Failure, Identities, Kind,
-    MessageFrame, Notice, Success, TakenData,
+    Marked, MessageFrame, Notice, Success, TakenData,
 };
 
 /// The answer to a command. A message without `client_msg_id` is answered by nothing: the guide's clients would show it.
@@ -32,11 +32,11 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, out: 
         (Answer::Sent(sent), Some(client_msg_id)) => ack(sent, client_msg_id, out),
         (Answer::Synced { messages, next_seq, complete }, _) => synced(messages, next_seq.get(), *complete, out),
         (Answer::Ended(id), _) => notice(kind.name(), *id, out),
+        (Answer::Read { changed }, _) => json(&Marked { updated_count: *changed }, out),
         // Those that are answered by nothing, and those that no message of this dialect asks for.
         (
             Answer::Sent(_)
             | Answer::Typing
-            | Answer::Read { .. }
             | Answer::Conversation(_)
             | Answer::History(_)
             | Answer::Transcript { .. }

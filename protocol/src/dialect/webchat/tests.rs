@@ -279,6 +279,21 @@ fn only_a_client_msg_id_is_acknowledged() {
 }
 
 #[test]
+fn a_read_marks_what_the_other_side_wrote() {
+    for (seat, of) in [(Seat::Customer, Side::Agent), (Seat::Agent, Side::Customer)] {
+        let (intent, _) = decoded(&client::read("4097", &["8193"]), seat);
+        let Intent::Command { command, extension: true, .. } = intent else { panic!("{intent:?}") };
+        let messages = vec![MessageId::from_wire(8193).unwrap()];
+        assert_eq!(command, Command::MarkRead { conversation: scene().conversation, messages, of });
+    }
+    let (intent, out) = decoded(&client::read("4097", &[]), Seat::Customer);
+    assert_eq!(intent, Intent::Mistaken(Mistake::Field));
+    assert_eq!(value(out), json!({"type": "error", "code": 400, "message": "messageIds is required"}));
+    let marked = answered(&client::read("4097", &["8193"]), Ok(&Answer::Read { changed: 1 }));
+    assert_eq!(value(marked), json!({"type": "read", "updatedCount": 1}));
+}
+
+#[test]
 fn a_sync_brings_messages_and_what_to_ask_next() {
     let Event::Message { message, .. } = said(Side::Agent, "回复", Some(r#"{"a":1}"#)) else { unreachable!() };
     let text = client::sync("4097", 0, 10);

@@ -15,10 +15,12 @@ pub(super) enum Kind {
     Typing,
     /// Extension.
     End,
+    /// Extension.
+    Read,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Message, Self::Sync, Self::Typing, Self::End];
+    pub(super) const ALL: [Self; 5] = [Self::Message, Self::Sync, Self::Typing, Self::End, Self::Read];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Sync => "sync",
             Self::Typing => "typing",
             Self::End => "end",
+            Self::Read => "read",
         }
     }
 
@@ -69,6 +72,13 @@ pub(super) struct Ack<'a> {
     pub(super) conversation_id: Decimal,
     pub(super) seq: u64,
     pub(super) timestamp: UtcMillis,
+}
+
+/// Extension: how many messages were not marked as read before.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "read", rename_all = "camelCase")]
+pub(super) struct Marked {
+    pub(super) updated_count: u32,
 }
 
 /// What went wrong; `code` is the HTTP status that says the same.
