@@ -30,9 +30,13 @@ pub struct Options {
     /// Path and query of the WebSocket, if not the dialect's own.
     #[arg(long, value_name = "PATH", help_heading = "Target")]
     pub path: Option<String>,
-    /// How the server is spoken to [default: kefu].
+    /// How the server is spoken to [default: kefu]. A dialect that only agents have leaves customers kefu, where a
+    /// scenario has both.
     #[arg(long, help_heading = "Target")]
     pub dialect: Option<Dialect>,
+    /// How agents speak, in scenarios that have some [default: as --dialect].
+    #[arg(long, value_name = "DIALECT", help_heading = "Target")]
+    pub agent_dialect: Option<Dialect>,
     /// The file with the key that the server checks tokens with (its jwt.key); the harness signs its own.
     #[arg(long, value_name = "FILE", help_heading = "Target", conflicts_with = "tokens")]
     pub key_file: Option<PathBuf>,
@@ -245,6 +249,7 @@ impl Options {
             target: self.target.or(file.target),
             path: self.path.or(file.path),
             dialect: self.dialect.or(file.dialect),
+            agent_dialect: self.agent_dialect.or(file.agent_dialect),
             key_file: self.key_file.or(file.key_file),
             tokens: self.tokens.or(file.tokens),
             group: self.group.or(file.group),

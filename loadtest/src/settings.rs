@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::scenario::ScenarioKind;
 use crate::slo::Slo;
-use crate::wire::Dialect;
+use crate::wire::{Dialect, Role, Wire};
 
-pub use check::{Room, SettingsError};
+pub use check::{PAYLOAD_MAX_BYTES, Room, SettingsError};
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// What peers do.
     pub scenario: ScenarioKind,
-    /// How they say it.
+    /// How they say it; if it is one that only agents have, customers speak [`Dialect::of_customers`].
     pub dialect: Dialect,
+    /// How agents say it, in scenarios that have some.
+    pub agent_dialect: Dialect,
     /// Where to.
     pub target: Target,
     /// Sockets of all processes; of customers in `chat`, `queue` and `mixed`, whose agents come on top.
@@ -207,6 +209,37 @@ impl Settings {
     pub fn sockets(&self) -> u64 {
         u64::from(self.connections) + u64::from(self.agents)
     }
+
+    /// How those of a role speak.
+    pub fn wire(&self, role: Role) -> &'static dyn Wire {
+        match role {
+            Role::User => self.dialect.of_customers().wire(),
+            Role::Agent => self.agent_dialect.wire(),
+        }
+    }
+
+    /// Whether there are conversations, parties and agents.
+    pub fn has_desk(&self) -> bool {
+        self.dialect.wire().abilities().desk
+    }
+
+    /// Whether customers and agents take part.
+    pub fn has_both_sides(&self) -> bool {
+        self.has_desk() && (self.scenario.needs_desk() || self.scenario == ScenarioKind::Fanout)
+    }
+
+    /// What is spoken, as results name it: in scenarios with both sides, the customers' dialect and then the agents'
+    /// where that is another.
+    pub fn dialects(&self) -> String {
+        let customers = self.dialect.of_customers();
+        if !self.has_both_sides() {
+            self.dialect.name().to_owned()
+        } else if customers == self.agent_dialect {
+            customers.name().to_owned()
+        } else {
+            format!("{}+{}", customers.name(), self.agent_dialect.name())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -220,6 +253,7 @@ pub mod tests {
         Settings {
             scenario: ScenarioKind::Chat,
             dialect: Dialect::Kefu,
+            agent_dialect: Dialect::Kefu,
             target: Target {
                 url: "http://127.0.0.1:8080".to_owned(),
                 address: SocketAddr::from(([127, 0, 0, 1], 8080)),

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use super::{Problem, room};
 use crate::scenario::ScenarioKind;
 use crate::script::{Options, PhaseEntry, nearest, scenario_names};
-use crate::settings::{Arrivals, Fan, Phase, PingForm, Secret, Settings, Target};
+use crate::settings::{Arrivals, Fan, Mix, Phase, PingForm, Secret, Settings, Target};
 use crate::target::find::listener_of;
 use crate::target::resolve::resolve;
 use crate::target::spawn::{SpawnOptions, Spawned, read_key};
@@ -102,6 +102,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
     Ok(Settings {
         scenario,
         dialect,
+        agent_dialect: options.agent_dialect.unwrap_or(dialect),
         target,
         connections,
         idle: options.idle.unwrap_or(0),
@@ -119,7 +120,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         fan: options.fan.unwrap_or(Fan::Devices),
         stalled_percent: options.stalled.unwrap_or(1),
         think: span(options.think, Duration::from_millis(500)),
-        mix: options.mix.unwrap_or_default(),
+        mix: options.mix.unwrap_or_else(|| default_mix(dialect)),
         seed: options.seed.unwrap_or(1),
         source_addrs: options.source_addrs.clone().map(|Addrs(list)| list).unwrap_or_default(),
         processes: options.processes.unwrap_or(1),
@@ -194,6 +195,12 @@ fn phases(options: &Options, scenario: ScenarioKind, connections: u32) -> Result
     Ok(phases)
 }
 
+/// What a dialect does not have is not done, unless it was asked for.
+fn default_mix(dialect: Dialect) -> Mix {
+    let mix = Mix::default();
+    if dialect.of_customers().wire().abilities().reads { mix } else { Mix { read: 0.0, ..mix } }
+}
+
 /// Actions a second that any machine carries.
 fn default_rate(scenario: ScenarioKind, connections: u32) -> f64 {
     match scenario {
@@ -235,7 +242,7 @@ fn key(options: &Options, dialect: Dialect) -> Result<Option<Secret>, Problem> {
             let key = read_key(file).map_err(|error| Problem::KeyFile(Box::new(error)))?;
             Ok(Some(Secret::new(key)))
         }
-        (None, None) if dialect.wire().has_desk() && !options.spawn => Err(Problem::NoTokens),
+        (None, None) if dialect.wire().abilities().desk && !options.spawn => Err(Problem::NoTokens),
         (None, _) => Ok(None),
     }
 }

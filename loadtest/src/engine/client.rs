@@ -4,20 +4,10 @@ use std::collections::VecDeque;
 
 use switchboard_protocol::frame::Assembler;
 
+use super::line::Line;
 use super::socket::Socket;
 use crate::measure::Nanos;
-use crate::wire::Role;
-
-/// Who a client is; several clients may be devices of one party.
-#[derive(Clone, Debug)]
-pub struct Party {
-    /// User or agent.
-    pub role: Role,
-    /// The integrator's number of it.
-    pub number: u64,
-    /// Signed for it; empty where nobody logs in.
-    pub token: String,
-}
+use crate::wire::{Ask, Role};
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +17,8 @@ pub enum Progress {
     Away,
     /// TCP.
     Connecting,
-    /// It has asked for its conversation over HTTP.
-    Opening,
+    /// It has asked over HTTP for what it needs first: its conversation, or a token.
+    Entering,
     /// It has asked for the upgrade.
     Upgrading,
     /// It has sent its token.
@@ -42,6 +32,8 @@ pub enum Progress {
 pub struct Client {
     /// Index of its party.
     pub party: u32,
+    /// Its party's.
+    pub(super) role: Role,
     /// How far it has come.
     pub progress: Progress,
     /// Whether it opens its party's conversation when it connects.
@@ -66,6 +58,11 @@ pub struct Client {
     pub(super) head: Vec<u8>,
     /// Pings under way, answered in order.
     pub(super) pings: VecDeque<Nanos>,
+    /// Requests under way in a dialect whose answers do not say which they answer: what, in which conversation, and
+    /// the number it is known by here.
+    pub(super) unnumbered: VecDeque<(Ask, u64, u64)>,
+    /// Its second connection, if its dialect says something over HTTP.
+    pub(super) line: Option<Box<Line>>,
     pub(super) key: [u8; 16],
 }
 

@@ -170,7 +170,9 @@ impl<'a, 's> Drive<'a, 's> {
             while begun < order.len() {
                 let due = started + span.saturating_mul(begun as u64) / order.len() as u64;
                 let opening = (already + begun as u32).saturating_sub(self.stage.ready);
-                if due > self.stage.now || opening >= OPENING_MAX {
+                let hosts = self.scenario.hosts();
+                let is_early = order[begun] >= hosts && self.stage.ready < hosts;
+                if due > self.stage.now || opening >= OPENING_MAX || is_early {
                     break;
                 }
                 self.stage.open(self.scenario, order[begun], due.max(self.stage.now));

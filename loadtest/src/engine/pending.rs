@@ -1,21 +1,7 @@
 //! Requests under way, by the number they were sent with; an answer finds what it answers, once.
 
 use crate::measure::Nanos;
-
-/// What was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// A login.
-    Login,
-    /// A message.
-    Send,
-    /// A read mark.
-    Read,
-    /// The end of a conversation.
-    End,
-    /// A sync.
-    Sync,
-}
+use crate::wire::Ask;
 
 /// A request under way.
 #[derive(Clone, Copy, Debug)]

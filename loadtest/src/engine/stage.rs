@@ -2,24 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use switchboard_protocol::frame::handshake::{self, Answer as Upgrade};
 use switchboard_protocol::frame::{Incoming, Limits, Opcode, Role as End, write_masked};
 
-use super::client::{Client, Party, Progress};
-use super::pending::{Ask, Asked, Pending};
+use super::client::{Client, Progress};
+use super::line::LINE_BIT;
+use super::pending::{Asked, Pending};
 use super::poll::{Interest, Poll, Ready};
 use super::schedule::{Agenda, Cue};
-use super::socket::Socket;
 use crate::measure::{Metric, Nanos, Recorder};
 use crate::result::Accounts;
 use crate::scenario::Scenario;
 use crate::settings::{PingForm, Settings};
-use crate::wire::{Heard, Side, Wire};
+use crate::wire::{Ask, CONTENT_MIN_BYTES, Heard, Party, Role, Sheet, Stamp, To, Wire};
 
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 const LIMITS: Limits = Limits { message_max_bytes: 16 * 1024 * 1024, binary: false, role: End::Client };
@@ -27,8 +23,6 @@ const LIMITS: Limits = Limits { message_max_bytes: 16 * 1024 * 1024, binary: fal
 const CLOSED_BATCH_SOCKETS: usize = 1024;
 /// The same of an open loop: what falls due meanwhile waits for them, a few microseconds each.
 const OPEN_BATCH_SOCKETS: usize = 32;
-/// Of a [`Client::narrow`] one.
-const NARROW_RECEIVE_BYTES: usize = 4096;
 
 /// What a stage is built on.
 #[derive(Debug)]
@@ -43,8 +37,6 @@ pub struct Ground {
 pub struct Stage<'a> {
     /// What was asked for.
     pub settings: &'a Settings,
-    /// How peers speak.
-    pub wire: &'static dyn Wire,
     /// Who takes part.
     pub parties: Vec<Party>,
     /// Their sockets.
@@ -69,11 +61,13 @@ pub struct Stage<'a> {
     pub ready: u32,
     pub(super) agenda: Agenda,
     pub(super) poll: Poll,
-    pending: Pending,
-    buffer: Vec<u8>,
-    payload: Vec<u8>,
-    frame: Vec<u8>,
-    group: String,
+    pub(super) pending: Pending,
+    pub(super) buffer: Vec<u8>,
+    /// By [`Role`]: how it speaks, and whether answers carry the number of their request.
+    tongues: [(&'static dyn Wire, bool); 2],
+    sheet: Sheet,
+    pub(super) frame: Vec<u8>,
+    pub(super) group: String,
 }
 
 /// Pause before a lost connection is opened again.
@@ -85,11 +79,18 @@ impl<'a> Stage<'a> {
     /// A stage on which nothing has happened.
     pub fn new(settings: &'a Settings, ground: Ground, now: Nanos) -> io::Result<Self> {
         let batch = if settings.closed_window.is_some() { CLOSED_BATCH_SOCKETS } else { OPEN_BATCH_SOCKETS };
+        let mut clients = ground.clients;
+        for client in &mut clients {
+            client.role = ground.parties[client.party as usize].role;
+        }
+        let tongue = |role| {
+            let wire = settings.wire(role);
+            (wire, wire.abilities().numbers)
+        };
         Ok(Self {
             settings,
-            wire: settings.dialect.wire(),
             parties: ground.parties,
-            clients: ground.clients,
+            clients,
             now,
             rng: fastrand::Rng::with_seed(settings.seed.wrapping_add(u64::from(settings.process))),
             recorder: Recorder::new(Nanos::MAX, Nanos::MAX),
@@ -103,10 +104,16 @@ impl<'a> Stage<'a> {
             poll: Poll::new(batch)?,
             pending: Pending::default(),
             buffer: vec![0; READ_BUFFER_BYTES],
-            payload: Vec::new(),
+            tongues: [tongue(Role::User), tongue(Role::Agent)],
+            sheet: Sheet::default(),
             frame: Vec::new(),
             group: crate::scenario::group(settings),
         })
+    }
+
+    /// How a client speaks.
+    pub fn wire(&self, client: u32) -> &'static dyn Wire {
+        self.tongues[self.clients[client as usize].role as usize].0
     }
 
     /// Counts something.
@@ -137,52 +144,6 @@ impl<'a> Stage<'a> {
         self.agenda.add(at, Cue::Open, client);
     }
 
-    /// Opens a client's socket, which was due at `intended`. The scenario hears of it when it may act, or when it
-    /// is lost.
-    pub fn open(&mut self, scenario: &mut dyn Scenario, client: u32, intended: Nanos) {
-        let source = self.source_of(client);
-        let entry = &mut self.clients[client as usize];
-        if entry.progress != Progress::Away {
-            return;
-        }
-        entry.since = intended;
-        entry.progress = Progress::Connecting;
-        let receive = entry.narrow.then_some(NARROW_RECEIVE_BYTES);
-        let token = token_of(client, entry.generation);
-        self.count("opened");
-        let opened = Socket::connect(self.settings.target.address, source, receive).and_then(|socket| {
-            let interest = self.begin(client, &socket)?;
-            self.poll.add(&socket, token, interest).map(|()| socket)
-        });
-        match opened {
-            Ok(socket) => self.clients[client as usize].socket = Some(socket),
-            Err(error) => self.lost(scenario, client, &format!("connect: {error}")),
-        }
-    }
-
-    /// Sends the first request of a socket, which a near server has often accepted before connect(2) comes back: that
-    /// saves a turn and two calls a connection. What it is to be watched for from now on.
-    fn begin(&mut self, client: u32, socket: &Socket) -> io::Result<Interest> {
-        let request = self.first_request(client);
-        match socket.send(&request) {
-            Ok(taken) if taken == request.len() => Ok(Interest::Read),
-            Ok(taken) => {
-                self.clients[client as usize].unsent.extend_from_slice(&request[taken..]);
-                Ok(Interest::ReadWrite)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.clients[client as usize].progress = Progress::Connecting;
-                Ok(Interest::ReadWrite)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn source_of(&self, client: u32) -> Option<IpAddr> {
-        let addresses = &self.settings.source_addrs;
-        (!addresses.is_empty()).then(|| addresses[client as usize % addresses.len()])
-    }
-
     /// Closes a client's socket at once, by a reset; nothing is waited for. The scenario is not told.
     pub fn cut(&mut self, client: u32) {
         let entry = &mut self.clients[client as usize];
@@ -200,6 +161,7 @@ impl<'a> Stage<'a> {
         let (asked, pings) = (entry.asked, entry.pings.len() as u64);
         *entry = Client {
             party: entry.party,
+            role: entry.role,
             opens: entry.opens,
             errand: entry.errand,
             narrow: entry.narrow,
@@ -214,7 +176,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn lost(&mut self, scenario: &mut dyn Scenario, client: u32, why: &str) {
+    pub(super) fn lost(&mut self, scenario: &mut dyn Scenario, client: u32, why: &str) {
         self.forget(client);
         if scenario.may_lose(client) {
             self.count("lost_as_expected");
@@ -233,7 +195,7 @@ impl<'a> Stage<'a> {
         self.watch(client);
     }
 
-    fn watch(&mut self, client: u32) {
+    pub(super) fn watch(&mut self, client: u32) {
         let entry = &self.clients[client as usize];
         let interest = match (entry.stalled, entry.unsent.is_empty()) {
             (true, _) => Interest::Nothing,
@@ -253,43 +215,95 @@ impl<'a> Stage<'a> {
         let form = self.settings.ping;
         let size = self.settings.payload_bytes as usize;
         let opcode = if form == PingForm::Frame { Opcode::Ping } else { Opcode::Text };
-        self.say(client, opcode, |wire, out| wire.ping(form, size, out));
+        let mut sheet = std::mem::take(&mut self.sheet);
+        sheet.clear();
+        self.wire(client).ping(form, size, &mut sheet);
+        self.say(client, opcode, &sheet.body);
+        self.sheet = sheet;
     }
 
     /// A message; the scenario's `answered` hears of its answer, `about` and all.
-    pub fn send(&mut self, client: u32, conversation: u64, by: Side, content: &str, about: u32, intended: Nanos) {
+    pub fn send(&mut self, client: u32, conversation: u64, content: &str, about: u32, intended: Nanos) {
         self.accounts.sent += 1;
-        let op = self.ask(Asked { ask: Ask::Send, client, about, intended });
-        self.say(client, Opcode::Text, |wire, out| wire.send(conversation, by, content, op, out));
+        self.request(Asked { ask: Ask::Send, client, about, intended }, conversation, |wire, from, op, out| {
+            wire.send(from, conversation, content, op, out);
+        });
     }
 
     /// A message of a dialect that answers none.
     pub fn publish(&mut self, client: u32, content: &str) {
         self.accounts.sent += 1;
-        self.say(client, Opcode::Text, |wire, out| wire.send(0, Side::Agent, content, 0, out));
+        let mut sheet = std::mem::take(&mut self.sheet);
+        sheet.clear();
+        let party = &self.parties[self.clients[client as usize].party as usize];
+        self.wire(client).send(party, 0, content, 0, &mut sheet);
+        self.say(client, Opcode::Text, &sheet.body);
+        self.sheet = sheet;
+    }
+
+    /// Opens a conversation by its first message, which counts as none; the scenario's `opened` hears of it.
+    pub fn greet(&mut self, client: u32, intended: Nanos) {
+        let mut content = String::new();
+        Stamp { number: 0, intended }.write(CONTENT_MIN_BYTES, &mut content);
+        let group = std::mem::take(&mut self.group);
+        self.request(Asked { ask: Ask::Greet, client, about: 0, intended }, 0, |wire, from, op, out| {
+            wire.greet(from, &group, &content, op, out);
+        });
+        self.group = group;
+    }
+
+    /// An agent takes a waiting conversation.
+    pub fn pick(&mut self, client: u32, conversation: u64, about: u32, intended: Nanos) {
+        self.request(Asked { ask: Ask::Pick, client, about, intended }, conversation, |wire, agent, op, out| {
+            wire.pick(agent, conversation, op, out);
+        });
     }
 
     /// A read mark.
-    pub fn read(&mut self, client: u32, conversation: u64, by: Side, about: u32, intended: Nanos) {
-        let op = self.ask(Asked { ask: Ask::Read, client, about, intended });
-        self.say(client, Opcode::Text, |wire, out| wire.read(conversation, by, op, out));
+    pub fn read(&mut self, client: u32, conversation: u64, about: u32, intended: Nanos) {
+        self.request(Asked { ask: Ask::Read, client, about, intended }, conversation, |wire, by, op, out| {
+            wire.read(by, conversation, op, out);
+        });
     }
 
     /// Ends a conversation.
     pub fn end(&mut self, client: u32, conversation: u64, about: u32, intended: Nanos) {
-        let op = self.ask(Asked { ask: Ask::End, client, about, intended });
-        self.say(client, Opcode::Text, |wire, out| wire.end(conversation, op, out));
+        self.request(Asked { ask: Ask::End, client, about, intended }, conversation, |wire, _, op, out| {
+            wire.end(conversation, op, out);
+        });
     }
 
     /// Asks for what was missed.
     pub fn sync(&mut self, client: u32, conversation: u64, after_seq: u64, about: u32, intended: Nanos) {
-        let op = self.ask(Asked { ask: Ask::Sync, client, about, intended });
-        self.say(client, Opcode::Text, |wire, out| wire.sync(conversation, after_seq, op, out));
+        self.request(Asked { ask: Ask::Sync, client, about, intended }, conversation, |wire, _, op, out| {
+            wire.sync(conversation, after_seq, op, out);
+        });
     }
 
-    fn ask(&mut self, asked: Asked) -> u64 {
-        self.clients[asked.client as usize].asked += 1;
-        self.pending.add(asked)
+    /// Says what a wire writes, with the number by which its answer will be known.
+    pub(super) fn request(
+        &mut self,
+        asked: Asked,
+        conversation: u64,
+        write: impl FnOnce(&'static dyn Wire, &Party, u64, &mut Sheet),
+    ) {
+        let client = asked.client;
+        let op = self.pending.add(asked);
+        let entry = &mut self.clients[client as usize];
+        entry.asked += 1;
+        let (wire, numbers) = self.tongues[entry.role as usize];
+        let mut sheet = std::mem::take(&mut self.sheet);
+        sheet.clear();
+        write(wire, &self.parties[entry.party as usize], op, &mut sheet);
+        if sheet.post.is_empty() {
+            if !numbers {
+                entry.unnumbered.push_back((asked.ask, conversation, op));
+            }
+            self.say(client, Opcode::Text, &sheet.body);
+        } else {
+            self.post(client, op, &sheet);
+        }
+        self.sheet = sheet;
     }
 
     /// Whether scheduled load is under way: after the ramp, before the drain.
@@ -313,19 +327,17 @@ impl<'a> Stage<'a> {
         &self.group
     }
 
-    fn say(&mut self, client: u32, opcode: Opcode, write: impl FnOnce(&'static dyn Wire, &mut Vec<u8>)) {
-        self.payload.clear();
-        write(self.wire, &mut self.payload);
+    fn say(&mut self, client: u32, opcode: Opcode, payload: &[u8]) {
         self.frame.clear();
         let key = self.rng.u32(..).to_ne_bytes();
-        write_masked(&mut self.frame, opcode, true, &self.payload, key);
+        write_masked(&mut self.frame, opcode, true, payload, key);
         let frame = std::mem::take(&mut self.frame);
         self.transmit(client, &frame);
         self.frame = frame;
     }
 
     /// Sends now, or as soon as there is room. A failure shows when the socket is read.
-    fn transmit(&mut self, client: u32, bytes: &[u8]) {
+    pub(super) fn transmit(&mut self, client: u32, bytes: &[u8]) {
         let entry = &mut self.clients[client as usize];
         let Some(socket) = &entry.socket else { return };
         if !entry.unsent.is_empty() {
@@ -341,10 +353,14 @@ impl<'a> Stage<'a> {
 
     /// Deals with news of a socket.
     pub(super) fn on_ready(&mut self, scenario: &mut dyn Scenario, ready: Ready) {
-        let client = u32::try_from(ready.token & u64::from(u32::MAX)).expect("masked to 32 bits");
+        let token = ready.token & !LINE_BIT;
+        let client = u32::try_from(token & u64::from(u32::MAX)).expect("masked to 32 bits");
         let Some(entry) = self.clients.get(client as usize) else { return };
-        if token_of(client, entry.generation) != ready.token {
+        if token_of(client, entry.generation) != token {
             return;
+        }
+        if token != ready.token {
+            return self.on_line(scenario, client, ready);
         }
         if entry.progress == Progress::Connecting {
             return self.connected(scenario, client);
@@ -359,44 +375,6 @@ impl<'a> Stage<'a> {
 
     fn is_same(&self, client: u32, token: u64) -> bool {
         token_of(client, self.clients[client as usize].generation) == token
-    }
-
-    fn connected(&mut self, scenario: &mut dyn Scenario, client: u32) {
-        let entry = &mut self.clients[client as usize];
-        let Some(socket) = &entry.socket else { return };
-        if let Err(error) = socket.connected() {
-            return self.lost(scenario, client, &format!("connect: {error}"));
-        }
-        let request = self.first_request(client);
-        self.watch(client);
-        self.transmit(client, &request);
-    }
-
-    fn first_request(&mut self, client: u32) -> Vec<u8> {
-        let entry = &mut self.clients[client as usize];
-        let party = &self.parties[entry.party as usize];
-        let opening = if entry.opens { self.wire.opening_path(&self.group) } else { None };
-        let mut request = Vec::new();
-        match opening {
-            Some(path) => {
-                entry.progress = Progress::Opening;
-                let (host, token) = (&self.settings.target.host, &party.token);
-                request.extend_from_slice(
-                    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n").as_bytes(),
-                );
-            }
-            None => self.write_upgrade(client, &mut request),
-        }
-        request
-    }
-
-    fn write_upgrade(&mut self, client: u32, request: &mut Vec<u8>) {
-        let entry = &mut self.clients[client as usize];
-        entry.progress = Progress::Upgrading;
-        self.rng.fill(&mut entry.key);
-        let target = &self.settings.target;
-        let path = target.path.as_deref().unwrap_or(self.wire.path());
-        handshake::write_request(request, &target.host, path, &BASE64.encode(entry.key), &[]);
     }
 
     fn send_rest(&mut self, client: u32) {
@@ -437,9 +415,9 @@ impl<'a> Stage<'a> {
     fn received(&mut self, scenario: &mut dyn Scenario, client: u32, bytes: &mut [u8]) {
         match self.clients[client as usize].progress {
             Progress::LoggingIn | Progress::Ready => self.frames(scenario, client, bytes),
-            Progress::Opening => {
+            Progress::Entering => {
                 self.clients[client as usize].head.extend_from_slice(bytes);
-                self.opening_answer(scenario, client);
+                self.entrance_answer(scenario, client);
             }
             Progress::Upgrading => {
                 self.clients[client as usize].head.extend_from_slice(bytes);
@@ -449,63 +427,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn opening_answer(&mut self, scenario: &mut dyn Scenario, client: u32) {
-        let entry = &mut self.clients[client as usize];
-        let Some((status, body)) = http_answer(&entry.head) else { return };
-        let opened = if status == 200 { self.wire.opened(body) } else { None };
-        let Some(opened) = opened else {
-            self.count("refused_openings");
-            return self.lost(scenario, client, &format!("no conversation was opened: HTTP {status}"));
-        };
-        entry.head = Vec::new();
-        scenario.opened(self, client, opened);
-        if self.clients[client as usize].errand {
-            return self.cut(client);
-        }
-        let mut request = Vec::new();
-        self.write_upgrade(client, &mut request);
-        self.transmit(client, &request);
-    }
-
-    fn upgrade_answer(&mut self, scenario: &mut dyn Scenario, client: u32) {
-        let entry = &mut self.clients[client as usize];
-        let open = match handshake::check_answer(&entry.head, &BASE64.encode(entry.key)) {
-            Ok(Upgrade::Incomplete) => return,
-            Ok(Upgrade::Open(head)) => head,
-            Ok(Upgrade::Refused(status)) => {
-                self.count("refused_upgrades");
-                return self.lost(scenario, client, &format!("the upgrade was refused: HTTP {status}"));
-            }
-            Err(error) => return self.lost(scenario, client, &format!("the upgrade's answer: {error}")),
-        };
-        let head = std::mem::take(&mut entry.head);
-        let since = entry.since;
-        self.record(Metric::Connect, since);
-        let party = self.clients[client as usize].party as usize;
-        let token = std::mem::take(&mut self.parties[party].token);
-        if self.wire.has_desk() {
-            self.clients[client as usize].progress = Progress::LoggingIn;
-            let op = self.ask(Asked { ask: Ask::Login, client, about: 0, intended: self.now });
-            self.say(client, Opcode::Text, |wire, out| {
-                wire.login(&token, op, out);
-            });
-        } else {
-            self.became_ready(scenario, client);
-        }
-        self.parties[party].token = token;
-        if open < head.len() {
-            let mut rest = head[open..].to_vec();
-            self.frames(scenario, client, &mut rest);
-        }
-    }
-
-    fn became_ready(&mut self, scenario: &mut dyn Scenario, client: u32) {
-        self.clients[client as usize].progress = Progress::Ready;
-        self.ready += 1;
-        scenario.ready(self, client);
-    }
-
-    fn frames(&mut self, scenario: &mut dyn Scenario, client: u32, bytes: &mut [u8]) {
+    pub(super) fn frames(&mut self, scenario: &mut dyn Scenario, client: u32, bytes: &mut [u8]) {
         let entry = &mut self.clients[client as usize];
         let generation = entry.generation;
         let mut assembler = std::mem::take(&mut entry.assembler);
@@ -541,7 +463,8 @@ impl<'a> Stage<'a> {
     }
 
     fn text(&mut self, scenario: &mut dyn Scenario, client: u32, text: &[u8]) {
-        let heard = std::str::from_utf8(text).ok().and_then(|text| self.wire.hear(text));
+        let wire = self.wire(client);
+        let heard = std::str::from_utf8(text).ok().and_then(|text| wire.hear(text));
         match heard {
             Some(heard) => self.heard(scenario, client, heard),
             None => self.fault(|| format!("not understood: {}", String::from_utf8_lossy(text))),
@@ -560,11 +483,11 @@ impl<'a> Stage<'a> {
                 }
                 None => self.accounts.doubled += 1,
             },
-            Heard::Answer { op, success, data } => match self.pending.take(op) {
+            Heard::Answer { to, success, data } => match self.asked_by(client, to) {
                 Some(asked) if asked.client == client => self.answered(scenario, asked, success, data),
                 Some(_) | None => {
                     self.accounts.doubled += 1;
-                    self.fault(|| format!("an answer to nothing that was asked: op {op}"));
+                    self.fault(|| format!("an answer to nothing that was asked: {to:?}"));
                 }
             },
             Heard::Message { .. } | Heard::Ended { .. } | Heard::Assigned { .. } => {
@@ -574,7 +497,21 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn answered(&mut self, scenario: &mut dyn Scenario, asked: Asked, success: bool, data: &str) {
+    fn asked_by(&mut self, client: u32, to: To) -> Option<Asked> {
+        let op = match to {
+            To::Number(op) => op,
+            To::Oldest { ask, conversation } => {
+                let unnumbered = &mut self.clients[client as usize].unnumbered;
+                let at = unnumbered.iter().position(|(asked, about, _)| {
+                    ask.is_none_or(|ask| ask == *asked) && conversation.is_none_or(|id| id == *about || *about == 0)
+                });
+                unnumbered.remove(at?)?.2
+            }
+        };
+        self.pending.take(op)
+    }
+
+    pub(super) fn answered(&mut self, scenario: &mut dyn Scenario, asked: Asked, success: bool, data: &str) {
         self.clients[asked.client as usize].asked -= 1;
         match (asked.ask, success) {
             (Ask::Login, true) => {
@@ -586,6 +523,16 @@ impl<'a> Stage<'a> {
                 self.count("refused_logins");
                 return self.lost(scenario, asked.client, "the login was refused");
             }
+            (Ask::Greet, true) => match self.wire(asked.client).greeted(data) {
+                Some(opened) => scenario.opened(self, asked.client, opened),
+                None => self.fault(|| format!("the answer to a first message was not understood: {data}")),
+            },
+            (Ask::Greet, false) => {
+                self.count("refused_openings");
+                return self.lost(scenario, asked.client, &format!("no conversation was opened: {data}"));
+            }
+            // Another may have it; the scenario knows.
+            (Ask::Pick, _) => {}
             (Ask::Send, true) => {
                 self.accounts.acknowledged += 1;
                 self.record(Metric::Answer, asked.intended);
@@ -601,7 +548,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn token_of(client: u32, generation: u32) -> u64 {
+pub(super) fn token_of(client: u32, generation: u32) -> u64 {
     u64::from(generation) << 32 | u64::from(client)
 }
 
@@ -612,15 +559,4 @@ fn close_counter(code: u16) -> &'static str {
         1013 => "closed_1013_too_slow",
         _ => "closed_otherwise",
     }
-}
-
-/// Status and body of a whole HTTP answer with a length; `None` if more is to come.
-fn http_answer(bytes: &[u8]) -> Option<(u16, &[u8])> {
-    let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = response.parse(bytes).ok()? else { return None };
-    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"))?;
-    let length: usize = std::str::from_utf8(length.value).ok()?.trim().parse().ok()?;
-    let body = bytes.get(head..head + length)?;
-    Some((response.code?, body))
 }

@@ -182,7 +182,7 @@ impl<B> Desk<'_, B> {
         RunResult {
             format: FORMAT,
             scenario: settings.scenario.name().to_owned(),
-            dialect: settings.dialect.name().to_owned(),
+            dialect: settings.dialects(),
             command: settings.command.clone(),
             started_unix_ms: self.started_unix_ms,
             measured_s,

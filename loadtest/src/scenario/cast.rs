@@ -1,9 +1,8 @@
 //! Who takes part: parties with their tokens, and this process's share of them.
 
-use crate::engine::Party;
 use crate::settings::Settings;
 use crate::target::token::{AgentClaims, TokenError, Tokens};
-use crate::wire::Role;
+use crate::wire::{Party, Role};
 
 /// This process's part of `whole`: the first of it, and how many.
 pub(super) fn share(settings: &Settings, whole: u32) -> (u32, u32) {
@@ -23,11 +22,20 @@ pub fn group(settings: &Settings) -> String {
 
 /// The nth customer of all processes.
 pub(super) fn user(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party, TokenError> {
-    if !settings.dialect.wire().has_desk() {
+    if !settings.has_desk() {
         return Ok(Party { role: Role::User, number: u64::from(n), token: String::new() });
     }
     let login = tokens.user(u64::from(n))?;
     Ok(Party { role: Role::User, number: login.id, token: login.token })
+}
+
+/// The nth of all processes where one side is enough: a customer, or in a dialect that only agents have one of these.
+pub(super) fn peer(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party, TokenError> {
+    if settings.dialect == settings.dialect.of_customers() {
+        user(settings, tokens, n)
+    } else {
+        agent(settings, tokens, n)
+    }
 }
 
 /// The nth agent of all processes.

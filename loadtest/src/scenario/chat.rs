@@ -19,6 +19,10 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
 }
 
 impl Scenario for Chat {
+    fn hosts(&self) -> u32 {
+        self.talk.hosts()
+    }
+
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
         stage.ready >= begun && (begun < stage.clients.len() as u32 || self.talk.is_assigned())
     }

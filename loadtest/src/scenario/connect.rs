@@ -16,7 +16,7 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
     let (first, count) = cast::share(settings, settings.connections);
     let mut ground = Ground { parties: Vec::new(), clients: Vec::new() };
     for index in 0..count {
-        ground.parties.push(cast::user(settings, tokens, first + index)?);
+        ground.parties.push(cast::peer(settings, tokens, first + index)?);
         ground.clients.push(Client::of(index));
     }
     Ok((ground, Box::new(Connect { free: (0..count).collect(), due: vec![0; count as usize] })))

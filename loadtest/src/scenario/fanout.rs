@@ -33,7 +33,7 @@ struct Flight {
 
 pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, TokenError> {
     let (first, listeners) = cast::share(settings, settings.connections);
-    let (ground, talk) = if settings.dialect.wire().has_desk() {
+    let (ground, talk) = if settings.has_desk() {
         // One agent and one customer a process.
         let each = settings.connections / settings.processes;
         let (devices, screens) = match settings.fan {
@@ -112,6 +112,10 @@ impl Fanout {
 }
 
 impl Scenario for Fanout {
+    fn hosts(&self) -> u32 {
+        self.talk.as_ref().map_or(0, Talk::hosts)
+    }
+
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
         let all = begun == stage.clients.len() as u32;
         stage.ready >= begun && (!all || self.talk.as_ref().is_none_or(Talk::is_assigned))

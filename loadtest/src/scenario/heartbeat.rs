@@ -6,7 +6,7 @@ use crate::measure::Nanos;
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
 
-/// Logged-in customers that only ping. `silent` of them never do: idle sockets beside busy ones.
+/// Logged-in parties that only ping. `silent` of them never do: idle sockets beside busy ones.
 struct Heartbeat {
     pinging: u32,
     turn: u32,
@@ -17,7 +17,7 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
     let (_, idle) = cast::share(settings, settings.idle);
     let mut ground = Ground { parties: Vec::new(), clients: Vec::new() };
     for index in 0..count {
-        ground.parties.push(cast::user(settings, tokens, first + index)?);
+        ground.parties.push(cast::peer(settings, tokens, first + index)?);
         ground.clients.push(Client::of(index));
     }
     let pinging = count.saturating_sub(idle).max(1);

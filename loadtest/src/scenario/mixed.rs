@@ -48,6 +48,10 @@ fn draw(mix: &Mix, rng: &mut fastrand::Rng) -> Action {
 }
 
 impl Scenario for Mixed {
+    fn hosts(&self) -> u32 {
+        self.talk.hosts()
+    }
+
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
         stage.ready >= begun && (begun < stage.clients.len() as u32 || self.talk.is_assigned())
     }

@@ -36,6 +36,11 @@ pub trait Scenario {
         (0..stage.clients.len() as u32).collect()
     }
 
+    /// The first of [`Scenario::ramp`] that all others wait for: so many are ready before anybody else is opened.
+    fn hosts(&self) -> u32 {
+        0
+    }
+
     /// Whether everybody is where the load needs them; `begun` clients were opened.
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
         stage.ready >= begun

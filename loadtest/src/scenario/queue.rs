@@ -4,11 +4,11 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{Built, Scenario, cast};
-use crate::engine::{Ask, Asked, Client, Ground, Stage, schedule};
+use crate::engine::{Asked, Client, Ground, Stage, schedule};
 use crate::measure::{Metric, Nanos};
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
-use crate::wire::{Heard, Opened};
+use crate::wire::{Ask, Heard, Opened};
 
 /// Customers wait at their sockets; one arrives by asking for a conversation over HTTP (an errand), is told of its
 /// agent, talks for the think time, and ends. Clients are the agents, the customers, and the customers' errands.

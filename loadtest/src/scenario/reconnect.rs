@@ -2,11 +2,11 @@
 
 use super::talk::Talk;
 use super::{Built, Scenario};
-use crate::engine::{Ask, Asked, Stage};
+use crate::engine::{Asked, Stage};
 use crate::measure::{Metric, Nanos};
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
-use crate::wire::{Heard, Opened, Side};
+use crate::wire::{Ask, Heard, Opened, Side};
 
 /// Every customer's socket is cut; while they are away the agents write to some of them; all come back at once, log
 /// in and ask for what they missed. When all are back it happens again at the next moment that is the same for all
@@ -49,6 +49,10 @@ impl Reconnect {
 impl Scenario for Reconnect {
     fn shows_memory(&self, clients: usize) -> bool {
         clients >= super::MEMORY_MIN_CLIENTS
+    }
+
+    fn hosts(&self) -> u32 {
+        self.talk.hosts()
     }
 
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {

@@ -10,7 +10,7 @@ use crate::engine::{Asked, Stage};
 use crate::measure::{Nanos, histogram};
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
-use crate::wire::{Heard, Opened, Side};
+use crate::wire::{Heard, Opened, Role, Side};
 
 /// Agents write to the customers in turn; each fourth message goes to one of a few of them and is large. From the middle
 /// of the window on these few do not read, so that their ways fill up; in the control they read on.
@@ -39,6 +39,10 @@ pub(super) fn build(settings: &Settings, tokens: &Tokens) -> Result<Built, Token
 }
 
 impl Scenario for Slow {
+    fn hosts(&self) -> u32 {
+        self.talk.hosts()
+    }
+
     fn is_in_place(&self, stage: &Stage<'_>, begun: u32) -> bool {
         stage.ready >= begun && (begun < stage.clients.len() as u32 || self.talk.is_assigned())
     }
@@ -54,7 +58,8 @@ impl Scenario for Slow {
         self.turn = self.turn.wrapping_add(1);
         if self.turn.is_multiple_of(4) {
             let conversation = self.few[(self.turn / 4) as usize % self.few.len()];
-            self.talk.say(stage, conversation, Side::Agent, LARGE_BYTES, intended);
+            let most = stage.settings.wire(Role::Agent).abilities().content_max_bytes;
+            self.talk.say(stage, conversation, Side::Agent, LARGE_BYTES.min(most as usize), intended);
             return;
         }
         let conversation = self.talk.next();

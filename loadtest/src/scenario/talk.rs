@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use super::cast;
 use super::stream::{Stream, Take};
-use crate::engine::{Ask, Asked, Client, Ground, Stage};
+use crate::engine::{Asked, Client, Ground, Stage};
 use crate::measure::Nanos;
 use crate::settings::Settings;
 use crate::target::token::{TokenError, Tokens};
-use crate::wire::{Heard, Opened, Side, Stamp};
+use crate::wire::{Ask, Heard, Opened, Role, Side, Stamp};
 
 /// All conversations of this process. Clients are each agent's screens first, then each customer's devices; a side
 /// writes from its first.
@@ -17,6 +17,8 @@ pub(super) struct Talk {
     agents: u32,
     screens: u32,
     devices: u32,
+    /// Agents are not given conversations but pick them.
+    picks: bool,
     agents_by_number: HashMap<u64, u32>,
     conversations: Vec<Conversation>,
     by_id: HashMap<u64, u32>,
@@ -35,9 +37,15 @@ struct Conversation {
     id: u64,
     /// Index of its agent.
     agent: Option<u32>,
+    /// How often an agent tried to pick it.
+    picks: u32,
     sent: [u32; 2],
     acknowledged: [u32; 2],
 }
+
+/// A conversation that is picked as soon as its customer knows of it may not be in line yet, and is picked again. After so
+/// many times nobody will have it.
+const PICKS_MAX: u32 = 200;
 
 /// A message that a listener heard for the first time.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +90,7 @@ impl Talk {
             agents,
             screens,
             devices,
+            picks: settings.wire(Role::Agent).abilities().picks,
             agents_by_number: (0..agents).map(|index| (parties[index as usize].number, index)).collect(),
             conversations: vec![Conversation::default(); customers as usize],
             by_id: HashMap::with_capacity(customers as usize),
@@ -102,6 +111,11 @@ impl Talk {
     /// Clients below this one are agents.
     pub(super) fn agents(&self) -> u32 {
         self.agents * self.screens
+    }
+
+    /// Clients that have to be there before anybody else: agents that pick, or what they were offered would pass by.
+    pub(super) fn hosts(&self) -> u32 {
+        if self.picks { self.agents() } else { 0 }
     }
 
     /// The client of a conversation's device.
@@ -137,7 +151,22 @@ impl Talk {
         }
         conversation.id = opened.conversation;
         conversation.agent = agent.or(conversation.agent);
+        let waits = conversation.agent.is_none();
         self.by_id.insert(opened.conversation, index);
+        if waits && self.picks {
+            self.pick(stage, index);
+        }
+    }
+
+    /// An agent takes a conversation: each as many as any other.
+    fn pick(&mut self, stage: &mut Stage<'_>, index: u32) {
+        let conversation = &mut self.conversations[index as usize];
+        conversation.picks += 1;
+        if conversation.picks > PICKS_MAX {
+            return stage.fault(|| format!("conversation {} could not be picked", conversation.id));
+        }
+        let agent = index % self.agents;
+        stage.pick(agent * self.screens, conversation.id, about(index, Side::Agent), stage.now);
     }
 
     /// A conversation has another agent.
@@ -165,7 +194,7 @@ impl Talk {
         *sent += 1;
         self.content.clear();
         Stamp { number: *sent, intended }.write(size, &mut self.content);
-        stage.send(client, conversation.id, by, &self.content, about(index, by), intended);
+        stage.send(client, conversation.id, &self.content, about(index, by), intended);
         true
     }
 
@@ -179,13 +208,22 @@ impl Talk {
             (Ask::Sync, true) => {
                 self.synced(stage, asked, data);
             }
-            (Ask::Send | Ask::Sync, false) | (Ask::Login | Ask::Read | Ask::End, _) => {}
+            (Ask::Pick, picked) => {
+                let (index, _) = of_about(asked.about);
+                let conversation = &mut self.conversations[index as usize];
+                if picked {
+                    conversation.agent = Some(index % self.agents);
+                } else if conversation.agent.is_none() {
+                    self.pick(stage, index);
+                }
+            }
+            (Ask::Send | Ask::Sync, false) | (Ask::Login | Ask::Greet | Ask::Read | Ask::End, _) => {}
         }
     }
 
     /// Takes in a page of a sync; asks for the next, and is true when that was all.
     pub(super) fn synced(&mut self, stage: &mut Stage<'_>, asked: Asked, data: &str) -> bool {
-        let Some(page) = stage.wire.synced(data) else {
+        let Some(page) = stage.wire(asked.client).synced(data) else {
             stage.fault(|| format!("a sync's answer was not understood: {data}"));
             return true;
         };
@@ -219,6 +257,9 @@ impl Talk {
             stage.fault(|| format!("a message that nobody here wrote in conversation {id}"));
             return None;
         };
+        if stamp.is_greeting() {
+            return None;
+        }
         let take = self.stream(index, client)[by as usize].take(stamp.number);
         take.account(stage, stamp.intended).then_some(Word { conversation: index, by, stamp })
     }
@@ -228,7 +269,7 @@ impl Talk {
         let Some((index, device)) = self.seat(client) else { return };
         let seen = &mut self.seen[(index * self.devices + device) as usize];
         *seen = seq.max(*seen);
-        let Some(stamp) = Stamp::read(content) else { return };
+        let Some(stamp) = Stamp::read(content).filter(|stamp| !stamp.is_greeting()) else { return };
         let heard_by_all = by == Side::Agent || device > 0;
         if heard_by_all && self.stream(index, client)[by as usize].take(stamp.number) != Take::Twice {
             stage.accounts.pushed += 1;
@@ -248,13 +289,7 @@ impl Talk {
     pub(super) fn read(&self, stage: &mut Stage<'_>, index: u32, intended: Nanos) {
         let client = self.customer(index, 0);
         if stage.clients[client as usize].is_ready() {
-            stage.read(
-                client,
-                self.conversations[index as usize].id,
-                Side::Customer,
-                about(index, Side::Customer),
-                intended,
-            );
+            stage.read(client, self.conversations[index as usize].id, about(index, Side::Customer), intended);
         }
     }
 

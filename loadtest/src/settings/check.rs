@@ -47,6 +47,31 @@ pub enum SettingsError {
         /// Which dialect.
         dialect: &'static str,
     },
+    /// A dialect of agents without.
+    #[error("--agent-dialect {0}: nobody is an agent there")]
+    NoAgents(&'static str),
+    /// Customers who wait to be told of their agent, and agents who pick.
+    #[error(
+        "the scenario `queue` is about conversations that the desk assigns, and agents of `{0}` pick theirs: give \
+         another --agent-dialect"
+    )]
+    Picked(&'static str),
+    /// Read marks in a dialect without.
+    #[error("customers of the dialect `{0}` have no read marks: give a --mix without `read`")]
+    NoReads(&'static str),
+    /// A dialect with a shorter content.
+    #[error("--payload {payload} is more than the {most} bytes of one message in the dialect `{dialect}`")]
+    Content {
+        /// What was asked for.
+        payload: u32,
+        /// What there is room for.
+        most: u32,
+        /// Where.
+        dialect: &'static str,
+    },
+    /// A path for sockets that each have their own.
+    #[error("--path cannot stand for all sockets of the dialect `{0}`: each has its own path")]
+    NamedPaths(&'static str),
     /// No rate where one is needed.
     #[error("phase `{phase}` has the rate {rate}: it must be above 0 (or use --closed WINDOW, which has no schedule)")]
     Rate {
@@ -133,9 +158,6 @@ impl Settings {
         if self.idle >= self.connections {
             return Err(SettingsError::Idle { idle: self.idle, connections: self.connections });
         }
-        if self.scenario.needs_desk() && !self.dialect.wire().has_desk() {
-            return Err(SettingsError::NoDesk { scenario: self.scenario.name(), dialect: self.dialect.name() });
-        }
         if self.processes > PROCESSES_MAX {
             return Err(SettingsError::Processes(self.processes));
         }
@@ -146,6 +168,7 @@ impl Settings {
         if !(smallest..=PAYLOAD_MAX_BYTES).contains(&self.payload_bytes) {
             return Err(SettingsError::Payload(self.payload_bytes));
         }
+        self.check_dialects()?;
         if self.max_lag.is_zero() {
             return Err(SettingsError::MaxLag);
         }
@@ -155,6 +178,43 @@ impl Settings {
         }
         self.mix.check()?;
         self.check_room(room)
+    }
+
+    fn check_dialects(&self) -> Result<(), SettingsError> {
+        if self.scenario.needs_desk() && !self.has_desk() {
+            return Err(SettingsError::NoDesk { scenario: self.scenario.name(), dialect: self.dialect.name() });
+        }
+        let sides = if self.has_both_sides() {
+            vec![self.dialect.of_customers(), self.agent_dialect]
+        } else {
+            vec![self.dialect]
+        };
+        if let Some(named) = sides.iter().find(|side| side.wire().abilities().named_paths)
+            && self.target.path.is_some()
+        {
+            return Err(SettingsError::NamedPaths(named.name()));
+        }
+        if !self.has_both_sides() {
+            return Ok(());
+        }
+        let agents = self.agent_dialect.wire().abilities();
+        if !agents.desk {
+            return Err(SettingsError::NoAgents(self.agent_dialect.name()));
+        }
+        if agents.picks && self.scenario == ScenarioKind::Queue {
+            return Err(SettingsError::Picked(self.agent_dialect.name()));
+        }
+        let mixed = matches!(self.scenario, ScenarioKind::Mixed | ScenarioKind::Soak);
+        if mixed && self.mix.read > 0.0 && !sides[0].wire().abilities().reads {
+            return Err(SettingsError::NoReads(sides[0].name()));
+        }
+        for side in sides {
+            let most = side.wire().abilities().content_max_bytes;
+            if self.payload_bytes > most {
+                return Err(SettingsError::Content { payload: self.payload_bytes, most, dialect: side.name() });
+            }
+        }
+        Ok(())
     }
 
     fn check_phases(&self) -> Result<(), SettingsError> {

@@ -1,12 +1,10 @@
 //! Guide 2, by its client end in `switchboard-protocol`.
 
-use std::io::Write as _;
-
 use serde::Deserialize;
 use switchboard_protocol::dialect::kefu::client::{Glimpse, glimpse};
 
-use super::{Heard, Opened, Side, SyncPage, Synced, Wire};
-use crate::settings::PingForm;
+use super::{Abilities, Call, Entered, Heard, Opened, Party, Sheet, Side, SyncPage, Synced, To, Wire};
+use crate::settings::{PAYLOAD_MAX_BYTES, PingForm};
 
 /// See the module.
 pub(super) struct Kefu;
@@ -14,19 +12,29 @@ pub(super) struct Kefu;
 const SYNC_LIMIT: u32 = 100;
 
 impl Wire for Kefu {
-    fn path(&self) -> &'static str {
-        "/ws?ext=1"
+    fn abilities(&self) -> &'static Abilities {
+        &Abilities {
+            desk: true,
+            customers: true,
+            picks: false,
+            greets: false,
+            numbers: true,
+            reads: true,
+            named_paths: false,
+            content_max_bytes: PAYLOAD_MAX_BYTES,
+        }
     }
 
-    fn has_desk(&self) -> bool {
-        true
+    fn path(&self, _party: &Party) -> String {
+        "/ws?ext=1".to_owned()
     }
 
-    fn opening_path(&self, group: &str) -> Option<String> {
-        Some(format!("/api/kefu/message/getConversation?group={group}"))
+    fn entrance(&self, _party: &Party, opens: bool, group: &str) -> Option<Call> {
+        let path = format!("/api/kefu/message/getConversation?group={group}");
+        opens.then_some(Call { path, body: None, signed: true })
     }
 
-    fn opened(&self, body: &[u8]) -> Option<Opened> {
+    fn entered(&self, body: &[u8]) -> Option<Entered> {
         #[derive(Deserialize)]
         struct Body {
             data: Data,
@@ -37,56 +45,45 @@ impl Wire for Kefu {
             kefu_id: Option<u64>,
         }
         let Body { data } = serde_json::from_slice(body).ok()?;
-        Some(Opened { conversation: data.id, agent: data.kefu_id })
+        Some(Entered::Opened(Opened { conversation: data.id, agent: data.kefu_id }))
     }
 
-    fn login(&self, token: &str, op: u64, out: &mut Vec<u8>) -> bool {
-        append(out, format_args!(r#"{{"action":"login","data":{{"token":"{token}"}},"op_id":{op}}}"#));
-        true
+    fn login(&self, token: &str, op: u64, out: &mut Sheet) {
+        out.write(format_args!(r#"{{"action":"login","data":{{"token":"{token}"}},"op_id":{op}}}"#));
     }
 
-    fn ping(&self, form: PingForm, _size: usize, out: &mut Vec<u8>) {
+    fn ping(&self, form: PingForm, _size: usize, out: &mut Sheet) {
         match form {
-            PingForm::Text | PingForm::Frame => out.extend_from_slice(b"ping"),
-            PingForm::Json => out.extend_from_slice(br#"{"action":"ping"}"#),
+            PingForm::Text | PingForm::Frame => out.body.extend_from_slice(b"ping"),
+            PingForm::Json => out.body.extend_from_slice(br#"{"action":"ping"}"#),
         }
     }
 
-    fn send(&self, conversation: u64, by: Side, content: &str, op: u64, out: &mut Vec<u8>) {
-        let sender = sender_type(by);
-        append(
-            out,
-            format_args!(
-                r#"{{"action":"kefu_message_send","data":{{"conversation_id":{conversation},"content":"{content}","sender_type":{sender}}},"op_id":{op}}}"#
-            ),
-        );
+    fn send(&self, from: &Party, conversation: u64, content: &str, op: u64, out: &mut Sheet) {
+        let sender = sender_type(from.role.side());
+        out.write(format_args!(
+            r#"{{"action":"kefu_message_send","data":{{"conversation_id":{conversation},"content":"{content}","sender_type":{sender}}},"op_id":{op}}}"#
+        ));
     }
 
-    fn read(&self, conversation: u64, by: Side, op: u64, out: &mut Vec<u8>) {
+    fn read(&self, by: &Party, conversation: u64, op: u64, out: &mut Sheet) {
         // Whatever is named, the reader's counter becomes 0.
-        let written_by = 3 - sender_type(by);
-        append(
-            out,
-            format_args!(
-                r#"{{"action":"kefu_message_read","data":{{"conversation_id":{conversation},"message_ids":[1],"sender_type":{written_by}}},"op_id":{op}}}"#
-            ),
-        );
+        let written_by = 3 - sender_type(by.role.side());
+        out.write(format_args!(
+            r#"{{"action":"kefu_message_read","data":{{"conversation_id":{conversation},"message_ids":[1],"sender_type":{written_by}}},"op_id":{op}}}"#
+        ));
     }
 
-    fn end(&self, conversation: u64, op: u64, out: &mut Vec<u8>) {
-        append(
-            out,
-            format_args!(r#"{{"action":"kefu_message_end","data":{{"conversation_id":{conversation}}},"op_id":{op}}}"#),
-        );
+    fn end(&self, conversation: u64, op: u64, out: &mut Sheet) {
+        out.write(format_args!(
+            r#"{{"action":"kefu_message_end","data":{{"conversation_id":{conversation}}},"op_id":{op}}}"#
+        ));
     }
 
-    fn sync(&self, conversation: u64, after_seq: u64, op: u64, out: &mut Vec<u8>) {
-        append(
-            out,
-            format_args!(
-                r#"{{"action":"kefu_message_sync","data":{{"conversation_id":{conversation},"after_seq":{after_seq},"limit":{SYNC_LIMIT}}},"op_id":{op}}}"#
-            ),
-        );
+    fn sync(&self, conversation: u64, after_seq: u64, op: u64, out: &mut Sheet) {
+        out.write(format_args!(
+            r#"{{"action":"kefu_message_sync","data":{{"conversation_id":{conversation},"after_seq":{after_seq},"limit":{SYNC_LIMIT}}},"op_id":{op}}}"#
+        ));
     }
 
     fn synced(&self, data: &str) -> Option<SyncPage> {
@@ -111,7 +108,7 @@ impl Wire for Kefu {
         Some(match glimpse(text).ok()? {
             Glimpse::Pong => Heard::Pong,
             Glimpse::Answer { success, op_id, data, message: _ } => {
-                Heard::Answer { op: op_id.parse().ok()?, success, data }
+                Heard::Answer { to: To::Number(op_id.parse().ok()?), success, data }
             }
             Glimpse::Message { conversation_id, seq, sender_type, content } => {
                 Heard::Message { conversation: conversation_id, seq, by: side(sender_type), content }
@@ -123,10 +120,6 @@ impl Wire for Kefu {
             Glimpse::Other => Heard::Other,
         })
     }
-}
-
-fn append(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a vector takes everything");
 }
 
 const fn sender_type(side: Side) -> u8 {
@@ -145,12 +138,14 @@ mod tests {
     use serde_json::{Value, json};
     use switchboard_protocol::dialect::kefu::client::{self, SendOptions};
 
+    use super::super::Role;
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> Value {
-        let mut out = Vec::new();
+    fn written(write: impl FnOnce(&mut Sheet)) -> Value {
+        let mut out = Sheet::default();
         write(&mut out);
-        serde_json::from_slice(&out).unwrap()
+        assert!(out.post.is_empty(), "all is said on the WebSocket");
+        serde_json::from_slice(&out.body).unwrap()
     }
 
     fn of_client(text: String) -> Value {
@@ -161,26 +156,24 @@ mod tests {
     #[test]
     fn requests_are_those_of_the_client_end() {
         let op = json!(9);
-        assert_eq!(written(|out| assert!(Kefu.login("t", 9, out))), of_client(client::login("t", &op)));
+        let agent = Party { role: Role::Agent, number: 3, token: "t".to_owned() };
+        assert_eq!(written(|out| Kefu.login("t", 9, out)), of_client(client::login("t", &op)));
         let options = SendOptions { sender_type: Some(2), ..SendOptions::default() };
-        assert_eq!(
-            written(|out| Kefu.send(7, Side::Agent, "c", 9, out)),
-            of_client(client::send(7, "c", options, &op))
-        );
-        assert_eq!(written(|out| Kefu.read(7, Side::Agent, 9, out)), of_client(client::read(7, &[1], 1, &op)));
+        assert_eq!(written(|out| Kefu.send(&agent, 7, "c", 9, out)), of_client(client::send(7, "c", options, &op)));
+        assert_eq!(written(|out| Kefu.read(&agent, 7, 9, out)), of_client(client::read(7, &[1], 1, &op)));
         assert_eq!(written(|out| Kefu.end(7, 9, out)), of_client(client::end(7, &op)));
         assert_eq!(written(|out| Kefu.sync(7, 3, 9, out)), of_client(client::sync(7, 3, 100, &op)));
     }
 
     #[test]
     fn an_opening_names_conversation_and_agent() {
-        let opened = |text: &str| Kefu.opened(text.as_bytes());
+        let entered = |text: &str| Kefu.entered(text.as_bytes());
         let body = include_str!("../../../protocol/src/dialect/kefu/fixtures/rest_conversation.json");
-        assert!(opened(body).is_some());
+        assert!(entered(body).is_some());
         assert_eq!(
-            opened(r#"{"code":200,"data":{"id":5,"kefu_id":null}}"#),
-            Some(Opened { conversation: 5, agent: None })
+            entered(r#"{"code":200,"data":{"id":5,"kefu_id":null}}"#),
+            Some(Entered::Opened(Opened { conversation: 5, agent: None }))
         );
-        assert_eq!(opened(r#"{"code":401,"data":null,"message":"x"}"#), None);
+        assert_eq!(entered(r#"{"code":401,"data":null,"message":"x"}"#), None);
     }
 }

@@ -9,42 +9,97 @@ use serde::{Deserialize, Serialize};
 use crate::measure::Nanos;
 use crate::settings::PingForm;
 
-/// The dialects this harness speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// Guide 2.
-    Kefu,
-    /// No dialect: a bare WebSocket that gives every text back, or gives it to all others. For peers and floors.
-    Echo,
+/// The table: one line a dialect.
+macro_rules! dialects {
+    ($($dialect:ident $name:literal $wire:path, $about:literal;)*) => {
+        /// The dialects this harness speaks.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Dialect {
+            $(#[doc = $about] $dialect,)*
+        }
+
+        impl Dialect {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$dialect),*];
+
+            /// As results name it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$dialect => $name,)* }
+            }
+
+            /// Its way of speaking.
+            pub fn wire(self) -> &'static dyn Wire {
+                match self { $(Self::$dialect => &$wire,)* }
+            }
+        }
+    };
+}
+
+dialects! {
+    Kefu "kefu" kefu::Kefu, "Guide 2: customers and agents; logs in by a message";
+    Echo "echo" echo::Echo, "No dialect: a bare WebSocket that gives every text back, or to all others";
 }
 
 impl Dialect {
-    /// As results name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kefu => "kefu",
-            Self::Echo => "echo",
-        }
+    /// What customers speak where this is asked for: a dialect that only agents have leaves them kefu.
+    pub fn of_customers(self) -> Self {
+        let abilities = self.wire().abilities();
+        if abilities.desk && !abilities.customers { Self::Kefu } else { self }
     }
+}
 
-    /// Its way of speaking.
-    pub fn wire(self) -> &'static dyn Wire {
+/// What there is in a dialect. What is not there is never asked of its wire: settings are checked against this.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// Conversations, parties and agents.
+    pub desk: bool,
+    /// Customers speak it; if not, only agents do.
+    pub customers: bool,
+    /// Its agents are not given conversations but pick them.
+    pub picks: bool,
+    /// A conversation begins with its first message, and not before the upgrade.
+    pub greets: bool,
+    /// Answers carry the number of their request; if not, they come in order.
+    pub numbers: bool,
+    /// Customers can mark messages as read.
+    pub reads: bool,
+    /// Path and query of the WebSocket say who connects: there is no login by message.
+    pub named_paths: bool,
+    /// The longest content of one message.
+    pub content_max_bytes: u32,
+}
+
+/// Who a socket is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A known customer.
+    #[default]
+    User,
+    /// A human agent.
+    Agent,
+}
+
+impl Role {
+    /// Which side of a conversation it writes.
+    pub const fn side(self) -> Side {
         match self {
-            Self::Kefu => &kefu::Kefu,
-            Self::Echo => &echo::Echo,
+            Self::User => Side::Customer,
+            Self::Agent => Side::Agent,
         }
     }
 }
 
-/// Who a socket is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// A known customer.
-    User,
-    /// A human agent.
-    Agent,
+/// Who a client is; several clients may be devices of one party.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// User or agent.
+    pub role: Role,
+    /// The integrator's number of it.
+    pub number: u64,
+    /// Signed for it, or issued; empty where nobody logs in, and where it is yet to be asked for.
+    pub token: String,
 }
 
 /// Which side of a conversation wrote.
@@ -56,6 +111,39 @@ pub enum Side {
     Agent,
 }
 
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A login.
+    Login,
+    /// A conversation, by its first message.
+    Greet,
+    /// A waiting conversation, for oneself.
+    Pick,
+    /// A message.
+    Send,
+    /// A read mark.
+    Read,
+    /// The end of a conversation.
+    End,
+    /// A sync.
+    Sync,
+}
+
+/// Which request an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The one that was sent with this number.
+    Number(u64),
+    /// The oldest of this socket.
+    Oldest {
+        /// That asked this.
+        ask: Option<Ask>,
+        /// In this conversation.
+        conversation: Option<u64>,
+    },
+}
+
 /// What a server said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Heard<'a> {
@@ -63,8 +151,8 @@ pub enum Heard<'a> {
     Pong,
     /// An answer.
     Answer {
-        /// The number the request was sent with.
-        op: u64,
+        /// To what.
+        to: To,
         /// Whether it succeeded.
         success: bool,
         /// What it carries, for the wire's other methods.
@@ -97,13 +185,55 @@ pub enum Heard<'a> {
     Other,
 }
 
-/// A customer's open conversation, as the dialect's opening shows it.
+/// A customer's open conversation, as the dialect's opening shows it. Ids are the server's integers, whether the dialect
+/// writes them as numbers or, in decimal, as strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// Its id.
     pub conversation: u64,
     /// Its agent's number, if it has one.
     pub agent: Option<u64>,
+}
+
+/// An HTTP request before the upgrade, on the same socket: a POST if it has a body, else a GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Path and query.
+    pub path: String,
+    /// JSON.
+    pub body: Option<String>,
+    /// Whether the party's token goes with it.
+    pub signed: bool,
+}
+
+/// What such a request brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// The customer's conversation.
+    Opened(Opened),
+    /// A token to connect with.
+    Token(String),
+}
+
+/// Where a request is written; kept, so that a message costs no allocation.
+#[derive(Debug, Default)]
+pub struct Sheet {
+    /// The payload of a text message; with a path, the body of a POST.
+    pub body: Vec<u8>,
+    /// The path, if this is said over HTTP.
+    pub post: String,
+}
+
+impl Sheet {
+    /// Nothing written.
+    pub fn clear(&mut self) {
+        self.body.clear();
+        self.post.clear();
+    }
+
+    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        std::io::Write::write_fmt(&mut self.body, text).expect("a vector takes everything");
+    }
 }
 
 /// One message of a sync.
@@ -128,41 +258,72 @@ pub struct SyncPage {
     pub complete: bool,
 }
 
-/// A dialect's client end. What is written are payloads of text messages, appended.
+const UNASKED: &str = "settings are checked against the dialect's abilities";
+
+/// A dialect's client end. What a dialect's [`Abilities`] deny is not asked of it.
 pub trait Wire: Sync {
-    /// Path and query of the WebSocket.
-    fn path(&self) -> &'static str;
+    /// What there is in it.
+    fn abilities(&self) -> &'static Abilities;
 
-    /// Whether there are conversations, logins and agents.
-    fn has_desk(&self) -> bool;
+    /// Path and query of a party's WebSocket.
+    fn path(&self, party: &Party) -> String;
 
-    /// Path and query of the HTTP request that opens a customer's conversation in `group`, sent with the customer's
-    /// token before the upgrade.
-    fn opening_path(&self, group: &str) -> Option<String>;
+    /// What is asked over HTTP before the upgrade, if anything; `opens` says whether this is the client that opens its
+    /// party's conversation, which is to be in `group`.
+    fn entrance(&self, _party: &Party, _opens: bool, _group: &str) -> Option<Call> {
+        None
+    }
 
     /// Understands its answer's body.
-    fn opened(&self, body: &[u8]) -> Option<Opened>;
+    fn entered(&self, _body: &[u8]) -> Option<Entered> {
+        None
+    }
 
-    /// The first message of a connection; `false` if there is no login.
-    fn login(&self, token: &str, op: u64, out: &mut Vec<u8>) -> bool;
+    /// The first message of a connection, where its path does not say whose it is.
+    fn login(&self, _token: &str, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
 
     /// A heartbeat; `size` is the payload's, where the dialect leaves it open.
-    fn ping(&self, form: PingForm, size: usize, out: &mut Vec<u8>);
+    fn ping(&self, form: PingForm, size: usize, out: &mut Sheet);
+
+    /// A conversation's first message, which opens it in `group`.
+    fn greet(&self, _from: &Party, _group: &str, _content: &str, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
+
+    /// Understands the `data` of its answer.
+    fn greeted(&self, _data: &str) -> Option<Opened> {
+        None
+    }
+
+    /// Takes a waiting conversation.
+    fn pick(&self, _agent: &Party, _conversation: u64, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
 
     /// A message into a conversation.
-    fn send(&self, conversation: u64, by: Side, content: &str, op: u64, out: &mut Vec<u8>);
+    fn send(&self, from: &Party, conversation: u64, content: &str, op: u64, out: &mut Sheet);
 
     /// Marks what the other side wrote as read.
-    fn read(&self, conversation: u64, by: Side, op: u64, out: &mut Vec<u8>);
+    fn read(&self, _by: &Party, _conversation: u64, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
 
     /// Ends a conversation.
-    fn end(&self, conversation: u64, op: u64, out: &mut Vec<u8>);
+    fn end(&self, _conversation: u64, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
 
     /// Asks for what came after `after_seq`.
-    fn sync(&self, conversation: u64, after_seq: u64, op: u64, out: &mut Vec<u8>);
+    fn sync(&self, _conversation: u64, _after_seq: u64, _op: u64, _out: &mut Sheet) {
+        unreachable!("{UNASKED}")
+    }
 
     /// Understands the `data` of a sync's answer.
-    fn synced(&self, data: &str) -> Option<SyncPage>;
+    fn synced(&self, _data: &str) -> Option<SyncPage> {
+        None
+    }
 
     /// Understands a text message of the server; `None` if that is none of the dialect's.
     fn hear<'a>(&self, text: &'a str) -> Option<Heard<'a>>;
@@ -174,13 +335,18 @@ pub const CONTENT_MIN_BYTES: usize = 32;
 /// What is written into a message, so that whoever hears it knows which it is and when it was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The sender's messages of this conversation, counted from 1.
+    /// The sender's messages of this conversation, counted from 1; 0 is a greeting, which is not counted.
     pub number: u32,
     /// When it was to be sent.
     pub intended: Nanos,
 }
 
 impl Stamp {
+    /// Of the message that only opens a conversation.
+    pub const fn is_greeting(self) -> bool {
+        self.number == 0
+    }
+
     /// Appends the content: number, time, and filling up to `size` bytes.
     pub fn write(self, size: usize, out: &mut String) {
         use std::fmt::Write as _;
