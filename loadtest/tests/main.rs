@@ -2,6 +2,7 @@
 //! purpose. What is asserted are accounts, verdicts and exit codes, never speed. Must not know the server's inside.
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod dialects;
 mod faults;
 mod generator;
 mod pauses;

@@ -5,7 +5,7 @@ use super::server::beside_others;
 
 /// Against a server that the run itself starts.
 #[track_caller]
-fn kept(arguments: &[&str]) -> Done {
+pub fn kept(arguments: &[&str]) -> Done {
     let _machine = beside_others();
     let mut all = arguments.to_vec();
     all.extend(["--spawn", "--shards", "1", "--engine", "memory"]);
@@ -21,7 +21,7 @@ fn kept(arguments: &[&str]) -> Done {
 
 /// Every message came to its listeners, once each.
 #[track_caller]
-fn assert_delivered(done: &Done, listeners: u64) {
+pub fn assert_delivered(done: &Done, listeners: u64) {
     let accounts = &done.result.accounts;
     assert!(accounts.sent > 0, "{}", done.told());
     assert_eq!(accounts.due, accounts.sent * listeners, "{}", done.told());

@@ -3,6 +3,7 @@
 
 mod echo;
 mod kefu;
+mod multichannel;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,7 @@ macro_rules! dialects {
 
 dialects! {
     Kefu "kefu" kefu::Kefu, "Guide 2: customers and agents; logs in by a message";
+    Multichannel "multichannel" multichannel::Multichannel, "Guide 4: agents only, who pick conversations and write over HTTP; customers speak kefu";
     Echo "echo" echo::Echo, "No dialect: a bare WebSocket that gives every text back, or to all others";
 }
 
