@@ -103,6 +103,10 @@ pub struct Options {
     /// Bytes of a message's content [default: 100].
     #[arg(long, value_name = "BYTES", help_heading = "Load")]
     pub payload: Option<u32>,
+    /// Every message has a `client_msg_id`, which makes a retry harmless and costs the server a look-up. In webchat always:
+    /// it answers no message without.
+    #[arg(long, help_heading = "Load")]
+    pub message_ids: bool,
     /// The heartbeat's form [default: text].
     #[arg(long, help_heading = "Load")]
     pub ping: Option<PingForm>,
@@ -270,6 +274,7 @@ impl Options {
             closed: self.closed.or(file.closed),
             arrivals: self.arrivals.or(file.arrivals),
             payload: self.payload.or(file.payload),
+            message_ids: self.message_ids || file.message_ids,
             ping: self.ping.or(file.ping),
             agents: self.agents.or(file.agents),
             capacity: self.capacity.or(file.capacity),

@@ -45,6 +45,8 @@ pub struct Settings {
     pub drain: Duration,
     /// Bytes of a message's content; at least [`crate::wire::CONTENT_MIN_BYTES`].
     pub payload_bytes: u32,
+    /// Every message has a `client_msg_id`, in the dialects that work without one too.
+    pub message_ids: bool,
     /// The heartbeat's form.
     pub ping: PingForm,
     /// Agents of all processes, in scenarios that have some.
@@ -274,6 +276,7 @@ pub mod tests {
             warm_up: Duration::from_secs(1),
             drain: Duration::from_secs(1),
             payload_bytes: 100,
+            message_ids: false,
             ping: PingForm::Text,
             agents: 10,
             capacity: 10,

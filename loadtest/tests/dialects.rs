@@ -7,7 +7,10 @@ use super::generator::Done;
 use super::scenarios::{assert_delivered, kept};
 
 /// Dialects whose sockets a party's own token opens.
-const DIALECTS: [&str; 2] = ["kefu", "multichannel"];
+const DIALECTS: [&str; 3] = ["kefu", "multichannel", "webchat"];
+
+/// Dialects in which a customer's first message opens its conversation.
+const GREETED: [&str; 1] = ["webchat"];
 
 /// What the harness says to settings that make no run.
 #[track_caller]
@@ -51,7 +54,7 @@ fn connections_come_and_go() {
 /// Customers write, agents answer.
 #[test]
 fn chats() {
-    for (dialect, spoken) in [("kefu", "kefu"), ("multichannel", "kefu+multichannel")] {
+    for (dialect, spoken) in [("kefu", "kefu"), ("multichannel", "kefu+multichannel"), ("webchat", "webchat")] {
         let arguments = ["--connections", "20", "--rate", "100", "--think", "50ms"];
         let done = kept(&[["chat", "--dialect", dialect].as_slice(), &arguments].concat());
         assert_delivered(&done, 1);
@@ -72,7 +75,7 @@ fn sides_may_differ_and_processes_share() {
 
 #[test]
 fn one_message_reaches_all() {
-    for dialect in ["multichannel"] {
+    for dialect in ["multichannel", "webchat"] {
         for fan in ["devices", "screens"] {
             let arguments = ["--fan", fan, "--connections", "30", "--rate", "20"];
             let done = kept(&[["fanout", "--dialect", dialect].as_slice(), &arguments].concat());
@@ -84,7 +87,7 @@ fn one_message_reaches_all() {
 
 #[test]
 fn a_storm_brings_all_back() {
-    for dialect in ["multichannel"] {
+    for dialect in ["multichannel", "webchat"] {
         let done = kept(&["reconnect", "--dialect", dialect, "--connections", "50", "--duration", "2s"]);
         let storms = done.counter("storms");
         assert!(storms >= 1 && done.count("resume") == 50 * storms, "{}", done.told());
@@ -94,11 +97,24 @@ fn a_storm_brings_all_back() {
 
 #[test]
 fn stalled_readers_and_everything_at_once() {
-    for dialect in ["multichannel"] {
+    for dialect in ["multichannel", "webchat"] {
         let done = kept(&["slow", "--dialect", dialect, "--connections", "100", "--rate", "100"]);
         assert_eq!(done.counter("stalled"), 1);
         let done = kept(&["mixed", "--dialect", dialect, "--connections", "30", "--rate", "200"]);
         assert!(done.count("push") > 20 && done.count("answer") > done.count("push"), "{}", done.told());
+    }
+}
+
+/// A customer arrives with its first message where nothing else opens a conversation.
+#[test]
+fn the_line_is_kept() {
+    for dialect in GREETED {
+        let arguments = ["--rate", "30", "--agents", "2", "--capacity", "3", "--think", "500ms", "--drain", "20s"];
+        let done = kept(&[["queue", "--dialect", dialect, "--connections", "100"].as_slice(), &arguments].concat());
+        assert_eq!(done.counter("assigned"), done.result.accounts.sent, "{}", done.told());
+        assert_eq!(done.counter("no_place_free") + done.counter("overtaken"), 0, "{}", done.told());
+        assert!(done.result.figures["line_longest_customers"] >= 5.0, "nobody waited: {}", done.told());
+        assert_eq!(done.result.figures["still_waiting_customers"], 0.0);
     }
 }
 
@@ -111,6 +127,7 @@ fn what_a_dialect_has_no_words_for_is_refused() {
         (&["chat", "--agent-dialect", "echo"], "nobody is an agent there"),
         (&["chat", "--dialect", "multichannel", "--payload", "4097"], "4096 bytes of one message"),
         (&["heartbeat", "--dialect", "multichannel", "--path", "/ws"], "each has its own path"),
+        (&["mixed", "--dialect", "webchat", "--mix", "read=1"], "no read marks"),
         (&["chat", "--dialect", "smoke-signals"], "multichannel"),
     ] {
         let told = refused(arguments);

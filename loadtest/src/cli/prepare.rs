@@ -23,6 +23,8 @@ use crate::wire::Dialect;
 const RAMP_PER_S: u32 = 2000;
 /// What the first connection may take.
 const REACH_PATIENCE: Duration = Duration::from_secs(5);
+/// Of a server that is started for a run.
+const TOKEN_RATE: (&str, &str) = ("SWITCHBOARD_WEBCHAT_TOKEN_RATE_PER_MINUTE", "1000000");
 /// Bits of an id that count the parties of one run.
 const ID_BITS_OF_A_RUN: u32 = 24;
 /// Bits of an id that tell runs from each other, also ones that begin on several hosts at once; with the others, ids
@@ -113,6 +115,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         warm_up: span(options.warm_up, Duration::from_secs(3)),
         drain: span(options.drain, Duration::from_secs(5)),
         payload_bytes: options.payload.unwrap_or(100),
+        message_ids: options.message_ids,
         ping: options.ping.unwrap_or(PingForm::Text),
         agents: options.agents.unwrap_or_else(|| default_agents(scenario, connections / devices.max(1), capacity)),
         capacity,
@@ -273,6 +276,8 @@ fn spawn(options: &Options, dialect: Dialect, out: &Path) -> Result<Spawned, Pro
     if dialect == Dialect::Echo {
         arguments.push("--debug-echo".into());
     }
+    // A crowd asks for its tokens from one address.
+    let environment = if dialect.wire().abilities().issues { vec![TOKEN_RATE] } else { Vec::new() };
     Ok(Spawned::start(&SpawnOptions {
         binary: options.server_bin.clone(),
         data_dir: options.data_dir.clone(),
@@ -280,6 +285,7 @@ fn spawn(options: &Options, dialect: Dialect, out: &Path) -> Result<Spawned, Pro
         engine: options.engine.clone(),
         cpus: options.server_cpus.clone(),
         arguments,
+        environment,
         log: out.join("server.log"),
     })?)
 }

@@ -58,8 +58,8 @@ pub struct Client {
     pub(super) head: Vec<u8>,
     /// Pings under way, answered in order.
     pub(super) pings: VecDeque<Nanos>,
-    /// Requests under way in a dialect whose answers do not say which they answer: what, in which conversation, and
-    /// the number it is known by here.
+    /// Requests under way whose answers do not say which they answer: what, in which conversation, and the number it
+    /// is known by here.
     pub(super) unnumbered: VecDeque<(Ask, u64, u64)>,
     /// Its second connection, if its dialect says something over HTTP.
     pub(super) line: Option<Box<Line>>,

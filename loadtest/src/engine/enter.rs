@@ -113,7 +113,8 @@ impl Stage<'_> {
         let entered = if status == 200 { wire.entered(body) } else { None };
         let Some(entered) = entered else {
             self.count("refused_openings");
-            return self.lost(scenario, client, &format!("no conversation was opened: HTTP {status}"));
+            let hint = if status == 429 { " (webchat.token_rate_per_minute)" } else { "" };
+            return self.lost(scenario, client, &format!("it was not let in: HTTP {status}{hint}"));
         };
         entry.head = Vec::new();
         match entered {
@@ -156,7 +157,7 @@ impl Stage<'_> {
             }
             self.became_ready(scenario, client);
         }
-        if open < head.len() {
+        if open < head.len() && self.clients[client as usize].progress != Progress::Away {
             let mut rest = head[open..].to_vec();
             self.frames(scenario, client, &mut rest);
         }

@@ -63,8 +63,8 @@ pub struct Stage<'a> {
     pub(super) poll: Poll,
     pub(super) pending: Pending,
     pub(super) buffer: Vec<u8>,
-    /// By [`Role`]: how it speaks, and whether answers carry the number of their request.
-    tongues: [(&'static dyn Wire, bool); 2],
+    /// By [`Role`]: how it speaks, and what is answered without the number of the request.
+    tongues: [(&'static dyn Wire, &'static [Ask]); 2],
     sheet: Sheet,
     pub(super) frame: Vec<u8>,
     pub(super) group: String,
@@ -85,7 +85,7 @@ impl<'a> Stage<'a> {
         }
         let tongue = |role| {
             let wire = settings.wire(role);
-            (wire, wire.abilities().numbers)
+            (wire, wire.abilities().unnumbered)
         };
         Ok(Self {
             settings,
@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
             pending: Pending::default(),
             buffer: vec![0; READ_BUFFER_BYTES],
             tongues: [tongue(Role::User), tongue(Role::Agent)],
-            sheet: Sheet::default(),
+            sheet: Sheet { ids: settings.message_ids, ..Sheet::default() },
             frame: Vec::new(),
             group: crate::scenario::group(settings),
         })
@@ -291,12 +291,12 @@ impl<'a> Stage<'a> {
         let op = self.pending.add(asked);
         let entry = &mut self.clients[client as usize];
         entry.asked += 1;
-        let (wire, numbers) = self.tongues[entry.role as usize];
+        let (wire, unnumbered) = self.tongues[entry.role as usize];
         let mut sheet = std::mem::take(&mut self.sheet);
         sheet.clear();
         write(wire, &self.parties[entry.party as usize], op, &mut sheet);
         if sheet.post.is_empty() {
-            if !numbers {
+            if unnumbered.contains(&asked.ask) {
                 entry.unnumbered.push_back((asked.ask, conversation, op));
             }
             self.say(client, Opcode::Text, &sheet.body);

@@ -25,6 +25,9 @@ pub(super) fn user(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party
     if !settings.has_desk() {
         return Ok(Party { role: Role::User, number: u64::from(n), token: String::new() });
     }
+    if settings.tokens.is_none() && settings.wire(Role::User).abilities().issues {
+        return Ok(Party { role: Role::User, number: settings.id_base + u64::from(n), token: String::new() });
+    }
     let login = tokens.user(u64::from(n))?;
     Ok(Party { role: Role::User, number: login.id, token: login.token })
 }
@@ -40,8 +43,12 @@ pub(super) fn peer(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party
 
 /// The nth agent of all processes.
 pub(super) fn agent(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party, TokenError> {
-    let claims =
-        AgentClaims { groups: vec![group(settings)], max_concurrent: settings.capacity, name: format!("load {n}") };
+    let mut groups = vec![group(settings)];
+    if settings.wire(Role::User).abilities().greets {
+        // Where a server does not know the extension that names a first message's group.
+        groups.push("default".to_owned());
+    }
+    let claims = AgentClaims { groups, max_concurrent: settings.capacity, name: format!("load {n}") };
     let login = tokens.agent(u64::from(n), &claims)?;
     Ok(Party { role: Role::Agent, number: login.id, token: login.token })
 }

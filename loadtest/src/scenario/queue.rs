@@ -111,11 +111,16 @@ impl Scenario for Queue {
         let Some(customer) = self.free.pop() else { return stage.count("no_place_free") };
         stage.accounts.sent += 1;
         self.visits[customer as usize] = Visit { arrived: intended, ..Visit::default() };
-        stage.open_at(intended, self.agents + self.customers + customer);
+        let seat = self.agents + customer;
+        if stage.wire(seat).abilities().greets {
+            return stage.greet(seat, intended);
+        }
+        stage.open_at(intended, seat + self.customers);
     }
 
     fn opened(&mut self, stage: &mut Stage<'_>, client: u32, opened: Opened) {
-        let customer = client - self.agents - self.customers;
+        // By its errand, or by its own first message.
+        let customer = (client - self.agents) % self.customers;
         stage.accounts.acknowledged += 1;
         let visit = &mut self.visits[customer as usize];
         visit.conversation = opened.conversation;

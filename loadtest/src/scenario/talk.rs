@@ -252,14 +252,16 @@ impl Talk {
             }
             Heard::Pong | Heard::Answer { .. } | Heard::Ended { .. } | Heard::Other => return None,
         };
+        let stamp = Stamp::read(content);
+        // It may be heard before its own answer, which says what conversation that is.
+        if stamp.is_some_and(Stamp::is_greeting) {
+            return None;
+        }
         let index = self.listen(stage, client, id, seq, by)?;
-        let Some(stamp) = Stamp::read(content) else {
+        let Some(stamp) = stamp else {
             stage.fault(|| format!("a message that nobody here wrote in conversation {id}"));
             return None;
         };
-        if stamp.is_greeting() {
-            return None;
-        }
         let take = self.stream(index, client)[by as usize].take(stamp.number);
         take.account(stage, stamp.intended).then_some(Word { conversation: index, by, stamp })
     }

@@ -121,6 +121,39 @@ fn an_agent_told_before_the_opening_is_not_forgotten() {
     });
 }
 
+/// A conversation's first message may be heard before the answer that names the conversation.
+#[test]
+fn a_greeting_counts_as_nothing() {
+    with_talk(|talk, stage| {
+        talk.by_id.remove(&id(1));
+        let mut content = String::new();
+        Stamp { number: 0, intended: 7 }.write(40, &mut content);
+        let heard = Heard::Message { conversation: id(1), seq: 1, by: Side::Customer, content: &content };
+        assert!(talk.heard(stage, 0, heard).is_none());
+        assert_eq!(closed(talk, stage), [0; 5]);
+        assert!(stage.faults.is_empty(), "{:?}", stage.faults);
+    });
+}
+
+/// Who picks takes its share as soon as a conversation is known, and once more if that was too early.
+#[test]
+fn a_conversation_nobody_has_is_picked() {
+    with_talk(|talk, stage| {
+        talk.picks = true;
+        talk.conversations[1] = Conversation::default();
+        talk.opened(stage, 3, Opened { conversation: id(1), agent: None });
+        assert_eq!((talk.conversations[1].picks, stage.clients[0].asked), (1, 1));
+        let asked = Asked { ask: Ask::Pick, client: 0, about: about(1, Side::Agent), intended: 7 };
+        talk.answered(stage, asked, false, "");
+        assert_eq!(talk.conversations[1].picks, 2);
+        assert!(!talk.is_assigned());
+        talk.answered(stage, asked, true, "");
+        assert!(talk.is_assigned() && talk.conversations[1].agent == Some(0));
+        talk.answered(stage, asked, false, "");
+        assert_eq!(talk.conversations[1].picks, 2, "it has an agent");
+    });
+}
+
 #[test]
 fn a_sync_brings_what_was_missed_and_repeats_nothing() {
     with_talk(|talk, stage| {

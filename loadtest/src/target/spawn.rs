@@ -43,6 +43,8 @@ pub struct SpawnOptions {
     pub cpus: Option<CpuList>,
     /// Further arguments.
     pub arguments: Vec<OsString>,
+    /// What it finds in its environment: keys of its configuration that have no flag.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// Where its log is written.
     pub log: PathBuf,
 }
@@ -228,6 +230,7 @@ fn command(program: &Path, data_dir: &Path, options: &SpawnOptions) -> Result<Co
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"SWITCHBOARD_")) {
         command.env_remove(name);
     }
+    command.envs(options.environment.iter().copied());
     command.args(&options.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::from(log));
     // Ctrl-C at a terminal is for the run, which ends its load and then its server.
     command.process_group(0);

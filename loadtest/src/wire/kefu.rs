@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use switchboard_protocol::dialect::kefu::client::{Glimpse, glimpse};
 
-use super::{Abilities, Call, Entered, Heard, Opened, Party, Sheet, Side, SyncPage, Synced, To, Wire};
+use super::{Abilities, Call, Entered, Heard, MessageId, Opened, Party, Sheet, Side, SyncPage, Synced, To, Wire};
 use crate::settings::{PAYLOAD_MAX_BYTES, PingForm};
 
 /// See the module.
@@ -18,7 +18,8 @@ impl Wire for Kefu {
             customers: true,
             picks: false,
             greets: false,
-            numbers: true,
+            unnumbered: &[],
+            issues: false,
             reads: true,
             named_paths: false,
             content_max_bytes: PAYLOAD_MAX_BYTES,
@@ -62,8 +63,12 @@ impl Wire for Kefu {
     fn send(&self, from: &Party, conversation: u64, content: &str, op: u64, out: &mut Sheet) {
         let sender = sender_type(from.role.side());
         out.write(format_args!(
-            r#"{{"action":"kefu_message_send","data":{{"conversation_id":{conversation},"content":"{content}","sender_type":{sender}}},"op_id":{op}}}"#
+            r#"{{"action":"kefu_message_send","data":{{"conversation_id":{conversation},"content":"{content}","sender_type":{sender}"#
         ));
+        if out.ids {
+            out.write(format_args!(r#","client_msg_id":"{}""#, MessageId(op, content)));
+        }
+        out.write(format_args!(r#"}},"op_id":{op}}}"#));
     }
 
     fn read(&self, by: &Party, conversation: u64, op: u64, out: &mut Sheet) {
@@ -160,6 +165,12 @@ mod tests {
         assert_eq!(written(|out| Kefu.login("t", 9, out)), of_client(client::login("t", &op)));
         let options = SendOptions { sender_type: Some(2), ..SendOptions::default() };
         assert_eq!(written(|out| Kefu.send(&agent, 7, "c", 9, out)), of_client(client::send(7, "c", options, &op)));
+        let with_id = written(|out| {
+            out.ids = true;
+            Kefu.send(&agent, 7, "3.44.xx", 9, out);
+        });
+        let options = SendOptions { client_msg_id: Some("9.3.44"), sender_type: Some(2), ..SendOptions::default() };
+        assert_eq!(with_id, of_client(client::send(7, "3.44.xx", options, &op)));
         assert_eq!(written(|out| Kefu.read(&agent, 7, 9, out)), of_client(client::read(7, &[1], 1, &op)));
         assert_eq!(written(|out| Kefu.end(7, 9, out)), of_client(client::end(7, &op)));
         assert_eq!(written(|out| Kefu.sync(7, 3, 9, out)), of_client(client::sync(7, 3, 100, &op)));

@@ -4,6 +4,7 @@
 mod echo;
 mod kefu;
 mod multichannel;
+mod webchat;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ macro_rules! dialects {
 dialects! {
     Kefu "kefu" kefu::Kefu, "Guide 2: customers and agents; logs in by a message";
     Multichannel "multichannel" multichannel::Multichannel, "Guide 4: agents only, who pick conversations and write over HTTP; customers speak kefu";
+    Webchat "webchat" webchat::Webchat, "Guide 3: customers by tokens that the server issues, and agents; the first message opens the conversation";
     Echo "echo" echo::Echo, "No dialect: a bare WebSocket that gives every text back, or to all others";
 }
 
@@ -62,8 +64,10 @@ pub struct Abilities {
     pub picks: bool,
     /// A conversation begins with its first message, and not before the upgrade.
     pub greets: bool,
-    /// Answers carry the number of their request; if not, they come in order.
-    pub numbers: bool,
+    /// Requests whose answers do not say which they answer; they come in the order of the requests.
+    pub unnumbered: &'static [Ask],
+    /// Customers' tokens are the server's own, asked for before the upgrade, so often a minute.
+    pub issues: bool,
     /// Customers can mark messages as read.
     pub reads: bool,
     /// Path and query of the WebSocket say who connects: there is no login by message.
@@ -130,6 +134,17 @@ pub enum Ask {
     End,
     /// A sync.
     Sync,
+}
+
+/// `NUMBER.CONTENT`, for a `client_msg_id`: the request's number, and the content's number and time without its filling.
+/// No two messages of a sender have them alike, in any run.
+struct MessageId<'a>(u64, &'a str);
+
+impl std::fmt::Display for MessageId<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(op, content) = self;
+        write!(formatter, "{op}.{}", content.rsplit_once('.').map_or(*content, |(once, _)| once))
+    }
 }
 
 /// Which request an answer is for.
@@ -224,6 +239,8 @@ pub struct Sheet {
     pub body: Vec<u8>,
     /// The path, if this is said over HTTP.
     pub post: String,
+    /// Whether messages are to have a `client_msg_id` where the dialect works without.
+    pub ids: bool,
 }
 
 impl Sheet {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use switchboard_protocol::dialect::multichannel::client::{Glimpse, glimpse};
 use switchboard_protocol::model::limits::SESSION_CONTENT_MAX_CHARS;
 
-use super::{Abilities, Heard, Party, Sheet, Side, Wire};
+use super::{Abilities, Heard, MessageId, Party, Sheet, Side, Wire};
 use crate::settings::PingForm;
 
 /// See the module.
@@ -19,7 +19,8 @@ impl Wire for Multichannel {
             customers: false,
             picks: true,
             greets: false,
-            numbers: true,
+            unnumbered: &[],
+            issues: false,
             reads: false,
             named_paths: true,
             content_max_bytes: SESSION_CONTENT_MAX_CHARS as u32,
@@ -42,9 +43,13 @@ impl Wire for Multichannel {
         out.write(format_args!(r#"{{"csId":"{}"}}"#, agent.number));
     }
 
-    fn send(&self, _from: &Party, conversation: u64, content: &str, _op: u64, out: &mut Sheet) {
+    fn send(&self, _from: &Party, conversation: u64, content: &str, op: u64, out: &mut Sheet) {
         say_to(conversation, "message", out);
-        out.write(format_args!(r#"{{"content":"{content}"}}"#));
+        out.write(format_args!(r#"{{"content":"{content}""#));
+        if out.ids {
+            out.write(format_args!(r#","client_msg_id":"{}""#, MessageId(op, content)));
+        }
+        out.body.push(b'}');
     }
 
     fn hear<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
@@ -95,6 +100,11 @@ mod tests {
         assert_eq!((path.as_str(), body), ("/api/sessions/8193/accept", of_client(client::accept("7"))));
         let (path, body) = posted(|out| Multichannel.send(&agent(), 8193, "hello", 9, out));
         assert_eq!((path.as_str(), body), ("/api/sessions/8193/message", of_client(client::message("hello", None))));
+        let (_, body) = posted(|out| {
+            out.ids = true;
+            Multichannel.send(&agent(), 8193, "3.44.xx", 9, out);
+        });
+        assert_eq!(body, of_client(client::message("3.44.xx", Some("9.3.44"))));
         let mut out = Sheet::default();
         Multichannel.ping(PingForm::Json, 0, &mut out);
         assert_eq!((out.post.as_str(), out.body.as_slice()), ("", client::ping().as_bytes()));

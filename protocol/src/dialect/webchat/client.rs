@@ -4,6 +4,7 @@
 //! Must not know frames or sockets.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// A message of a customer, or of an agent who names the conversation.
@@ -100,5 +101,105 @@ pub fn hear(text: &str) -> Result<Heard, serde_json::Error> {
             message: value["message"].as_str().unwrap_or_default().to_owned(),
         }),
         Some(other) => Ok(Heard::Notice(other.to_owned(), value.clone())),
+    }
+}
+
+/// What a load generator wants to know of a frame, borrowed from it: hearing costs it as little as the server spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glimpse<'a> {
+    /// A heartbeat's answer.
+    Pong,
+    /// A message.
+    Message {
+        /// In which conversation.
+        conversation_id: &'a str,
+        /// Its place there; 0 if the frame does not name it.
+        seq: u64,
+        /// `customer` or `agent`; empty if the frame does not say.
+        sender_type: &'a str,
+        /// The content as JSON has it between the quotes; escapes are left alone.
+        content: &'a str,
+    },
+    /// Extension: a message that had this `client_msg_id` is stored.
+    Ack {
+        /// The id.
+        client_msg_id: &'a str,
+        /// The conversation.
+        conversation_id: &'a str,
+    },
+    /// Something was wrong, with the message of this `client_msg_id` if it had one.
+    Error {
+        /// The id.
+        client_msg_id: Option<&'a str>,
+    },
+    /// Extension: anything else that is about a conversation.
+    Notice {
+        /// Its `type`.
+        kind: &'a str,
+        /// Which; empty for the answer to a sync.
+        conversation_id: &'a str,
+        /// The conversation's agent, if it has one and the frame says so.
+        agent_id: Option<&'a str>,
+    },
+}
+
+/// Everything that [`glimpse`] looks at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Seen<'a> {
+    r#type: Option<&'a str>,
+    conversation_id: Option<&'a str>,
+    seq: Option<u64>,
+    sender_type: Option<&'a str>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(rename = "client_msg_id")]
+    client_msg_id: Option<&'a str>,
+    agent_id: Option<&'a str>,
+}
+
+/// Looks at what a server said in a text message, as [`hear`] understands it, but without copying anything; `None` if
+/// it is none of the guide's and its extensions'.
+pub fn glimpse(text: &str) -> Option<Glimpse<'_>> {
+    if text == "pong" {
+        return Some(Glimpse::Pong);
+    }
+    let seen: Seen<'_> = serde_json::from_str(text).ok()?;
+    Some(match seen.r#type {
+        None => Glimpse::Message {
+            conversation_id: seen.conversation_id?,
+            seq: seen.seq.unwrap_or(0),
+            sender_type: seen.sender_type.unwrap_or_default(),
+            content: seen.content?.get().strip_prefix('"')?.strip_suffix('"')?,
+        },
+        Some("pong") => Glimpse::Pong,
+        Some("ack") => Glimpse::Ack { client_msg_id: seen.client_msg_id?, conversation_id: seen.conversation_id? },
+        Some("error") => Glimpse::Error { client_msg_id: seen.client_msg_id },
+        Some(kind) => {
+            Glimpse::Notice { kind, conversation_id: seen.conversation_id.unwrap_or_default(), agent_id: seen.agent_id }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glimpse_sees_what_hear_hears() {
+        let text = include_str!("fixtures/server_message.json");
+        let Heard::Message(said) = hear(text).unwrap() else { panic!("no message") };
+        let seen = Glimpse::Message {
+            conversation_id: &said.conversation_id,
+            seq: 0,
+            sender_type: "",
+            content: &said.content,
+        };
+        assert_eq!(glimpse(text), Some(seen));
+        assert_eq!(glimpse("pong"), Some(Glimpse::Pong));
+        assert_eq!(glimpse(r#"{"type":"pong"}"#), Some(Glimpse::Pong));
+        let error = r#"{"type":"error","code":409,"message":"x","client_msg_id":"a"}"#;
+        assert_eq!(glimpse(error), Some(Glimpse::Error { client_msg_id: Some("a") }));
+        assert_eq!(glimpse("{}"), None);
     }
 }
