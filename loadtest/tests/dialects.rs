@@ -127,7 +127,6 @@ fn what_a_dialect_has_no_words_for_is_refused() {
         (&["chat", "--agent-dialect", "echo"], "nobody is an agent there"),
         (&["chat", "--dialect", "multichannel", "--payload", "4097"], "4096 bytes of one message"),
         (&["heartbeat", "--dialect", "multichannel", "--path", "/ws"], "each has its own path"),
-        (&["mixed", "--dialect", "webchat", "--mix", "read=1"], "no read marks"),
         (&["chat", "--dialect", "smoke-signals"], "multichannel"),
     ] {
         let told = refused(arguments);

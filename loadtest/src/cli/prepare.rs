@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use super::{Problem, room};
 use crate::scenario::ScenarioKind;
 use crate::script::{Options, PhaseEntry, nearest, scenario_names};
-use crate::settings::{Arrivals, Fan, Mix, Phase, PingForm, Secret, Settings, Target};
+use crate::settings::{Arrivals, Fan, Phase, PingForm, Secret, Settings, Target};
 use crate::target::find::listener_of;
 use crate::target::resolve::resolve;
 use crate::target::spawn::{SpawnOptions, Spawned, read_key};
@@ -123,7 +123,7 @@ pub fn settings(options: &Options) -> Result<Settings, Problem> {
         fan: options.fan.unwrap_or(Fan::Devices),
         stalled_percent: options.stalled.unwrap_or(1),
         think: span(options.think, Duration::from_millis(500)),
-        mix: options.mix.unwrap_or_else(|| default_mix(dialect)),
+        mix: options.mix.unwrap_or_default(),
         seed: options.seed.unwrap_or(1),
         source_addrs: options.source_addrs.clone().map(|Addrs(list)| list).unwrap_or_default(),
         processes: options.processes.unwrap_or(1),
@@ -196,12 +196,6 @@ fn phases(options: &Options, scenario: ScenarioKind, connections: u32) -> Result
         phases.iter_mut().for_each(|phase| (phase.rate_from, phase.rate_to) = (rate, rate));
     }
     Ok(phases)
-}
-
-/// What a dialect does not have is not done, unless it was asked for.
-fn default_mix(dialect: Dialect) -> Mix {
-    let mix = Mix::default();
-    if dialect.of_customers().wire().abilities().reads { mix } else { Mix { read: 0.0, ..mix } }
 }
 
 /// Actions a second that any machine carries.

@@ -43,12 +43,8 @@ pub(super) fn peer(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party
 
 /// The nth agent of all processes.
 pub(super) fn agent(settings: &Settings, tokens: &Tokens, n: u32) -> Result<Party, TokenError> {
-    let mut groups = vec![group(settings)];
-    if settings.wire(Role::User).abilities().greets {
-        // Where a server does not know the extension that names a first message's group.
-        groups.push("default".to_owned());
-    }
-    let claims = AgentClaims { groups, max_concurrent: settings.capacity, name: format!("load {n}") };
+    let claims =
+        AgentClaims { groups: vec![group(settings)], max_concurrent: settings.capacity, name: format!("load {n}") };
     let login = tokens.agent(u64::from(n), &claims)?;
     Ok(Party { role: Role::Agent, number: login.id, token: login.token })
 }

@@ -5,11 +5,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::Progress;
 use crate::settings::tests::settings;
+use crate::wire::Dialect;
 
 /// One agent, two customers with two devices each. Clients: 0 the agent, 1 and 2 the first customer's, 3 and 4 the
 /// other's.
 fn with_talk(test: impl FnOnce(&mut Talk, &mut Stage<'_>)) {
-    let settings = Settings { connections: 4, devices: 2, agents: 1, ..settings(0, 1) };
+    with_talk_to(Dialect::Kefu, test);
+}
+
+fn with_talk_to(agent_dialect: Dialect, test: impl FnOnce(&mut Talk, &mut Stage<'_>)) {
+    let settings = Settings { agent_dialect, connections: 4, devices: 2, agents: 1, ..settings(0, 1) };
     let tokens = Tokens::signed(b"0123456789abcdef0123456789abcdef", 1, 2_000_000_000);
     let (ground, mut talk) = Talk::build(&settings, &tokens).unwrap();
     let agent = ground.parties[0].number;
@@ -138,8 +143,8 @@ fn a_greeting_counts_as_nothing() {
 /// Who picks takes its share as soon as a conversation is known, and once more if that was too early.
 #[test]
 fn a_conversation_nobody_has_is_picked() {
-    with_talk(|talk, stage| {
-        talk.picks = true;
+    with_talk_to(Dialect::Multichannel, |talk, stage| {
+        assert_eq!(talk.hosts(), 1, "nobody is offered anything before its agent is there");
         talk.conversations[1] = Conversation::default();
         talk.opened(stage, 3, Opened { conversation: id(1), agent: None });
         assert_eq!((talk.conversations[1].picks, stage.clients[0].asked), (1, 1));

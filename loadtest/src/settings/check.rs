@@ -56,9 +56,6 @@ pub enum SettingsError {
          another --agent-dialect"
     )]
     Picked(&'static str),
-    /// Read marks in a dialect without.
-    #[error("customers of the dialect `{0}` have no read marks: give a --mix without `read`")]
-    NoReads(&'static str),
     /// A dialect with a shorter content.
     #[error("--payload {payload} is more than the {most} bytes of one message in the dialect `{dialect}`")]
     Content {
@@ -203,10 +200,6 @@ impl Settings {
         }
         if agents.picks && self.scenario == ScenarioKind::Queue {
             return Err(SettingsError::Picked(self.agent_dialect.name()));
-        }
-        let mixed = matches!(self.scenario, ScenarioKind::Mixed | ScenarioKind::Soak);
-        if mixed && self.mix.read > 0.0 && !sides[0].wire().abilities().reads {
-            return Err(SettingsError::NoReads(sides[0].name()));
         }
         for side in sides {
             let most = side.wire().abilities().content_max_bytes;

@@ -15,7 +15,6 @@ impl Wire for Echo {
             greets: false,
             unnumbered: &[],
             issues: false,
-            reads: false,
             named_paths: false,
             content_max_bytes: PAYLOAD_MAX_BYTES,
         }

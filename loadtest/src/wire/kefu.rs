@@ -20,7 +20,6 @@ impl Wire for Kefu {
             greets: false,
             unnumbered: &[],
             issues: false,
-            reads: true,
             named_paths: false,
             content_max_bytes: PAYLOAD_MAX_BYTES,
         }

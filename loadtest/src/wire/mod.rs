@@ -68,8 +68,6 @@ pub struct Abilities {
     pub unnumbered: &'static [Ask],
     /// Customers' tokens are the server's own, asked for before the upgrade, so often a minute.
     pub issues: bool,
-    /// Customers can mark messages as read.
-    pub reads: bool,
     /// Path and query of the WebSocket say who connects: there is no login by message.
     pub named_paths: bool,
     /// The longest content of one message.

@@ -21,7 +21,6 @@ impl Wire for Multichannel {
             greets: false,
             unnumbered: &[],
             issues: false,
-            reads: false,
             named_paths: true,
             content_max_bytes: SESSION_CONTENT_MAX_CHARS as u32,
         }

@@ -24,9 +24,8 @@ impl Wire for Webchat {
             customers: true,
             picks: false,
             greets: true,
-            unnumbered: &[Ask::Sync, Ask::End],
+            unnumbered: &[Ask::Read, Ask::Sync, Ask::End],
             issues: true,
-            reads: false,
             named_paths: true,
             content_max_bytes: PAYLOAD_MAX_BYTES,
         }
@@ -86,6 +85,11 @@ impl Wire for Webchat {
         ));
     }
 
+    fn read(&self, _by: &Party, conversation: u64, _op: u64, out: &mut Sheet) {
+        // Whatever is named, the reader's counter becomes 0.
+        out.write(format_args!(r#"{{"type":"read","conversationId":"{conversation}","messageIds":["1"]}}"#));
+    }
+
     fn end(&self, conversation: u64, _op: u64, out: &mut Sheet) {
         out.write(format_args!(r#"{{"type":"end","conversationId":"{conversation}"}}"#));
     }
@@ -130,6 +134,10 @@ impl Wire for Webchat {
             }
             Glimpse::Notice { kind: "sync", .. } => {
                 Heard::Answer { to: To::Oldest { ask: Some(Ask::Sync), conversation: None }, success: true, data: text }
+            }
+            // Of the other side's marks the conversation is told.
+            Glimpse::Notice { kind: "read", conversation_id: "", .. } => {
+                Heard::Answer { to: To::Oldest { ask: Some(Ask::Read), conversation: None }, success: true, data: text }
             }
             Glimpse::Notice { kind: "end", conversation_id, .. } => {
                 let to = To::Oldest { ask: Some(Ask::End), conversation: Some(conversation_id.parse().ok()?) };
@@ -192,6 +200,7 @@ mod tests {
         let mut first = written(|out| Webchat.greet(&from, "sales", "0.44.xx", 9, out));
         assert_eq!(first.as_object_mut().unwrap().remove("group"), Some(json!("sales")));
         assert_eq!(first, of_client(client::send(None, "0.44.xx", None, Some("9.0.44"))));
+        assert_eq!(written(|out| Webchat.read(&from, 7, 9, out)), of_client(client::read("7", &["1"])));
         assert_eq!(written(|out| Webchat.end(7, 9, out)), of_client(client::end("7")));
         assert_eq!(written(|out| Webchat.sync(7, 3, 9, out)), of_client(client::sync("7", 3, 100)));
     }
@@ -231,6 +240,10 @@ mod tests {
         assert_eq!(Webchat.hear(sync), Some(Heard::Answer { to, success: true, data: sync }));
         let messages = vec![Synced { seq: 2, by: Side::Agent, content: "c".to_owned() }];
         assert_eq!(Webchat.synced(sync), Some(SyncPage { messages, next_seq: 2, complete: true }));
+        let read = r#"{"type":"read","updated_count":1}"#;
+        let to = To::Oldest { ask: Some(Ask::Read), conversation: None };
+        assert_eq!(Webchat.hear(read), Some(Heard::Answer { to, success: true, data: read }));
+        assert_eq!(Webchat.hear(r#"{"type":"read","conversationId":"7","by":"agent"}"#), Some(Heard::Other));
         let assigned = r#"{"type":"assigned","conversationId":"7","agentId":"3"}"#;
         assert_eq!(Webchat.hear(assigned), Some(Heard::Assigned { conversation: 7, agent: 3 }));
         assert_eq!(Webchat.hear(r#"{"type":"ended","conversationId":"7"}"#), Some(Heard::Ended { conversation: 7 }));
