@@ -116,7 +116,7 @@ const RULES: &[Rule] = &[
     Rule {
         name: "dialect folders are alike",
         reason: "who knows one dialect must find his way in each (craft.md, 3)",
-        way_out: "add the missing file: wire.rs, decode.rs, encode.rs, tests.rs, fixtures/; with a WebSocket also session.rs and client.rs",
+        way_out: "add the missing file: wire.rs, decode.rs, encode.rs, tests.rs, fixtures/, openapi.json; with a WebSocket also session.rs, client.rs and asyncapi.json",
         check: dialects_alike,
         bad: &[("protocol/src/dialect/kefu/wire.rs", "//! a\n"), ("protocol/src/dialect/kefu/decode.rs", "//! a\n")],
     },
@@ -349,7 +349,7 @@ fn dialects_alike(tree: &Tree, found: &mut Vec<String>) {
     for folder in folders {
         let has = |name: &str| tree.has(&format!("{HOME}{folder}/{name}"));
         let missing = |name: &str| format!("{HOME}{folder}/ has no {name}");
-        for name in ["wire.rs", "decode.rs", "encode.rs", "fixtures"] {
+        for name in ["wire.rs", "decode.rs", "encode.rs", "fixtures", "openapi.json"] {
             if !has(name) {
                 found.push(missing(name));
             }
@@ -357,7 +357,7 @@ fn dialects_alike(tree: &Tree, found: &mut Vec<String>) {
         if !has("tests.rs") && !has("tests") {
             found.push(missing("tests.rs"));
         }
-        let socket = ["session.rs", "client.rs"];
+        let socket = ["session.rs", "client.rs", "asyncapi.json"];
         if socket.iter().any(|name| has(name)) || folder == "kefu" {
             found.extend(socket.iter().filter(|name| !has(name)).map(|name| missing(name)));
         }

@@ -9,6 +9,7 @@ pub mod rest;
 pub mod rng;
 pub mod server;
 pub mod steady;
+pub mod validator;
 pub mod webchat;
 pub mod workbench;
 

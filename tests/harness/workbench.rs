@@ -2,13 +2,11 @@
 //! document, and its tabs on `/ws/cs/{csId}`. Shares no code with the server.
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::server::root;
+use super::validator::validate;
 use super::{Lost, Peer, QUIET, Reply, Server, rest, until};
 
 /// The REST of `/api/sessions`, with or without a token.
@@ -106,20 +104,7 @@ impl Bench {
         let document = document.expect("the document is served");
         assert_eq!((document.status, document.header("content-type")), (200, Some("application/yaml")));
         let given = json!({"document": document.text(), "answers": *self.answers.borrow()});
-        let clients = root().join("tests/clients");
-        let mut python = Command::new(clients.join(".venv/bin/python"))
-            .arg(clients.join("openapi.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("the validator: {error}; `ops/test` installs it"));
-        let mut stdin = python.stdin.take().expect("stdin is piped");
-        stdin.write_all(given.to_string().as_bytes()).expect("the validator reads");
-        drop(stdin);
-        let output = python.wait_with_output().expect("the validator ends");
-        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() && said.contains("all well"), "{said}");
+        validate("openapi.py", &given);
     }
 }
 

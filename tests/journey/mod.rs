@@ -4,6 +4,7 @@ mod agents;
 mod clients;
 mod crash;
 mod desk;
+mod documents;
 mod operations;
 mod resume;
 mod rights;

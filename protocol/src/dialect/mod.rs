@@ -7,6 +7,8 @@
 
 pub mod bytedesk;
 mod clock;
+#[cfg(test)]
+mod described;
 pub mod json;
 pub mod kefu;
 pub mod multichannel;

@@ -4,6 +4,7 @@
 mod agents;
 mod conversations;
 mod customers;
+mod documents;
 mod ops;
 mod sessions;
 
@@ -60,6 +61,8 @@ pub(crate) enum Upgrade {
 /// What a handler is given.
 pub(crate) struct Call<'r> {
     pub(crate) shared: &'r Shared,
+    /// Looks up a header by name.
+    pub(crate) header: &'r dyn Fn(&str) -> Option<&'r str>,
     pub(crate) bearer: Option<&'r str>,
     /// The other end's address; `None` if it is gone.
     pub(crate) peer: &'r dyn Fn() -> Option<IpAddr>,
@@ -96,7 +99,7 @@ type Handler = fn(Call<'_>) -> Handled;
 struct Route(&'static [(Method, Handler)]);
 
 /// All paths. A WebSocket's path answers plain HTTP with 426.
-const ROUTES: [(&str, Route); 23] = [
+const ROUTES: [(&str, Route); 26] = [
     ("/livez", Route(&[(Method::Get, ops::livez)])),
     ("/readyz", Route(&[(Method::Get, ops::readyz)])),
     ("/metrics", Route(&[(Method::Get, ops::metrics)])),
@@ -119,6 +122,9 @@ const ROUTES: [(&str, Route); 23] = [
     ("/api/sessions/{id}/accept", Route(&[(Method::Post, sessions::accept)])),
     ("/api/sessions/{id}/message", Route(&[(Method::Post, sessions::send)])),
     ("/api/sessions/{id}/close", Route(&[(Method::Post, sessions::close)])),
+    ("/openapi.json", Route(&[(Method::Get, documents::openapi)])),
+    ("/asyncapi.json", Route(&[(Method::Get, documents::asyncapi)])),
+    ("/docs", Route(&[(Method::Get, documents::page)])),
     ("/openapi/multichannel.yaml", Route(&[(Method::Get, sessions::openapi)])),
     ("/ws", Route(&[(Method::Get, upgrade_required)])),
     ("/ws/chat", Route(&[(Method::Get, upgrade_required)])),
@@ -165,7 +171,9 @@ impl Routes {
             (Err(error), _) | (_, Err(error)) => return Handled::Response(Response::from(error)),
         };
         let foreign_page = &|| !shared.origins.allows(request.header("Origin"), request.header("Host"));
-        handler(Call { shared, bearer: request.bearer_token(), peer, foreign_page, query, id, body, now, scratch })
+        let header = |name: &str| request.header(name);
+        let bearer = request.bearer_token();
+        handler(Call { shared, header: &header, bearer, peer, foreign_page, query, id, body, now, scratch })
     }
 
     /// What an upgrade request may become, before the handshake itself is looked at.

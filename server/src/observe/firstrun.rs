@@ -33,7 +33,8 @@ pub fn banner(listening: SocketAddr, program: &str, data_dir: &str, first: Optio
         "listening on http://{listening}\n\
          \x20 WebSocket  ws://{at}/ws\n\
          \x20 REST       http://{at}/api/kefu/message/getConversation\n\
-         \x20 health     http://{at}/readyz   http://{at}/livez   http://{at}/metrics\n"
+         \x20 health     http://{at}/readyz   http://{at}/livez   http://{at}/metrics\n\
+         \x20 documents  http://{at}/docs\n"
     );
     if let Some(tokens) = first {
         text.push_str(&first_conversation(at, program, data_dir, tokens));

@@ -3,8 +3,12 @@
 
 mod requests;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use super::wire::Action;
+use crate::dialect::described::Described;
 use crate::dialect::kefu::encode;
 use crate::dialect::{Context, DialectKind, Hearer, Intent, LoginRefusal, Scratch, Seat, Settings, dialect};
 use crate::model::*;
@@ -344,4 +348,16 @@ fn rest_answers_of_the_guide_come_as_they_stand() {
     let body = value(encode::answered(Ok(&Answer::Conversation(Box::new(ended))), &settings).body);
     let data = &body["data"];
     assert_eq!((&data["status"], &data["last_message_at"]), (&json!(2), &json!("2025-01-01 10:00:00")));
+}
+
+#[test]
+fn asyncapi_json_describes_every_action_answer_and_event() {
+    let described = Described::new(include_str!("asyncapi.json"));
+    let actions: BTreeSet<_> = Action::ALL.into_iter().map(Action::name).collect();
+    assert_eq!(described.words("receive", "action"), actions);
+    let texts = described.words("send", "message");
+    for action in Action::ALL {
+        assert!(texts.contains(action.success()), "the success of {}", action.name());
+    }
+    described.assert_events(DialectKind::Kefu);
 }

@@ -2,11 +2,14 @@
 //! not from the code.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::client::{self, Heard};
+use super::wire::Ask;
 use super::{OPENAPI, decode, encode};
+use crate::dialect::described::Described;
 use crate::dialect::{
     Context, DialectKind, Hearer, Intent, Mistake, Rejection, Reply, Scratch, Seat, Settings, dialect,
 };
@@ -502,4 +505,12 @@ fn the_openapi_document_is_the_guides() {
         assert!(OPENAPI.lines().any(|known| known == line), "{line}");
     }
     assert_eq!(OPENAPI.matches("operationId:").count(), 9);
+}
+
+#[test]
+fn asyncapi_json_describes_every_type_and_event() {
+    let described = Described::new(include_str!("asyncapi.json"));
+    let types: BTreeSet<_> = Ask::ALL.into_iter().map(Ask::name).collect();
+    assert_eq!(described.words("receive", "type"), types);
+    described.assert_events(DialectKind::Multichannel);
 }

@@ -1,10 +1,14 @@
 //! webchat against guide 3: every example as a golden, then what dialects.md adds. Written from the guide and
 //! dialects.md, not from the code. (The guide lost characters in its source; the fixtures fill them by their meaning.)
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::client::{self, Heard};
+use super::wire::Kind;
 use super::{decode, encode};
+use crate::dialect::described::Described;
 use crate::dialect::{DialectKind, FieldError, Hearer, Intent, Mistake, Rejection, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
@@ -490,4 +494,12 @@ fn refusals_have_the_envelope_and_their_status() {
         assert_eq!((reply.status, &body["success"]), (status, &json!(false)));
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()) && body.get("data").is_none());
     }
+}
+
+#[test]
+fn asyncapi_json_describes_every_type_and_event() {
+    let described = Described::new(include_str!("asyncapi.json"));
+    let types: BTreeSet<_> = Kind::ALL.into_iter().map(Kind::name).chain(["ping"]).collect();
+    assert_eq!(described.words("receive", "type"), types);
+    described.assert_events(DialectKind::Webchat);
 }
