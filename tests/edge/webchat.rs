@@ -82,12 +82,19 @@ fn upgrades_that_are_left() {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
     };
+    // Each look at the figures is a connection, too.
+    let opened = || server.metric("switchboard_connections_opened_total", "");
+    let (before, mut looks) = (opened(), 0);
     for round in 0..200 {
         use std::io::Write;
         let mut stream = std::net::TcpStream::connect(server.address).unwrap();
         let unknown = "cust_a1b2c3d4-e5f6-7890-abcd-ef1234567890";
         stream.write_all(head(if round % 2 == 0 { &token } else { unknown }).as_bytes()).unwrap();
     }
+    crate::harness::until("all were accepted", || {
+        looks += 1;
+        (opened() >= before + f64::from(200 + looks)).then_some(())
+    });
     crate::harness::until("nobody left", || (server.connections() == 0).then_some(()));
     server.chat(&token, "customer").assert_quiet();
     server.assert_healthy("upgrades that are left");
@@ -115,5 +122,37 @@ fn a_message_right_behind_the_upgrade() {
         let mut head = [0; 12];
         stream.read_exact(&mut head).unwrap();
         assert_eq!(&head, b"HTTP/1.1 101");
+    }
+}
+
+/// Nothing that is read while it is being found out whose an upgrade is overtakes what came with it, or is lost.
+#[test]
+fn many_messages_right_behind_the_upgrade_keep_their_order() {
+    use std::io::Write;
+    const MESSAGES: usize = 50;
+    let server: Server = Setup::shards(2).start();
+    let mut agent = server.login("agent", 1);
+    let tokens: Vec<_> = (0..4).map(|number| server.enter("WEB", &format!("web_{number}")).1).collect();
+    for round in 0..100 {
+        let token = &tokens[round % tokens.len()];
+        let frame = |number: usize| {
+            let text = format!("{{\"content\":\"{round} {number}\"}}");
+            [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text.as_bytes()].concat()
+        };
+        let mut first = format!(
+            "GET /ws/chat?token={token} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .into_bytes();
+        first.extend(frame(1));
+        let mut stream = std::net::TcpStream::connect(server.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&first).unwrap();
+        for number in 2..=MESSAGES {
+            stream.write_all(&frame(number)).unwrap();
+        }
+        for number in 1..=MESSAGES {
+            assert_eq!(agent.push("kefu_message")["content"], format!("{round} {number}"));
+        }
     }
 }

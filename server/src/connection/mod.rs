@@ -80,6 +80,10 @@ impl Shard {
         let next = match self.table.get_mut(id) {
             None => Next::Stay,
             Some(connection) if connection.paused => Next::Stay,
+            Some(connection) if connection.is_behind() => {
+                more = true;
+                Next::Stay
+            }
             Some(connection) => match connection.socket.recv(&mut buffer) {
                 Ok(0) => self.ended(id),
                 Ok(count) => {

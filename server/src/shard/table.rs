@@ -105,6 +105,12 @@ impl Connection {
         }
     }
 
+    /// Whether something that came before is still to be dealt with, at the end of the turn, here or at another shard:
+    /// what comes now must not overtake it.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.life == Life::Open && (self.unread.is_some() || self.moving.is_some())
+    }
+
     /// Whether it is a WebSocket.
     pub(crate) fn is_websocket(&self) -> bool {
         match self.kind {
