@@ -41,7 +41,8 @@ pub const METADATA_MAX_BYTES: usize = 16 * 1024;
 pub const TOKEN_SWEEP_MS: u64 = 60_000;
 /// Expired tokens removed in one write.
 pub const TOKEN_SWEEP_TOKENS: u32 = 512;
-/// Addresses whose requests for tokens are counted at once; beyond it those counted longest ago are forgotten first.
+/// Addresses whose requests for tokens are counted at once (2 MB); beyond it those that owe nothing are forgotten, and all
+/// if that leaves more than half.
 pub const RATE_ADDRESSES_MAX: usize = 65_536;
 /// A URL in a record or message.
 pub const URL_MAX_BYTES: usize = 2048;

@@ -29,9 +29,10 @@ impl AddressRate {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         if full_at.len() >= RATE_ADDRESSES_MAX {
             full_at.retain(|_, at| *at > now_us);
-            if full_at.len() >= RATE_ADDRESSES_MAX {
-                // More addresses than anybody's customers have: those that are nearly through are let off.
-                full_at.retain(|_, at| *at > now_us + MINUTE_US / 2);
+            if full_at.len() > RATE_ADDRESSES_MAX / 2 {
+                // More addresses than anybody's customers have: all are let off, so that it is not looked through again
+                // before it has filled by half.
+                full_at.clear();
             }
         }
         let at = full_at.entry(of_host(address)).or_insert(now_us);
@@ -67,6 +68,17 @@ mod tests {
         assert_eq!(rate.take(address, 20_000), Err(20));
         assert_eq!(rate.take(IpAddr::from([192, 0, 2, 2]), 0), Ok(()), "another address");
         assert_eq!([200_000; 3].map(|now| rate.take(address, now)), [Ok(()); 3]);
+    }
+
+    #[test]
+    fn the_table_has_a_maximum_whatever_the_addresses_owe() {
+        let rate = AddressRate::new(1);
+        for number in 0..70_000_u32 {
+            assert_eq!(rate.take(IpAddr::from(number.to_be_bytes()), 0), Ok(()));
+            let counted = rate.full_at.lock().unwrap().len();
+            assert!(counted <= RATE_ADDRESSES_MAX, "{counted} after {number}");
+        }
+        assert_eq!(rate.take(IpAddr::from(69_999_u32.to_be_bytes()), 0), Err(60), "the newest are still counted");
     }
 
     #[test]
