@@ -3,7 +3,9 @@
 //! Checks shape, types and lengths; whether something exists and is the asker's own is the domain's to decide. Must not
 //! know frames, HTTP heads, tokens or whether an identity is believed.
 
-use serde::de::IgnoredAny;
+use std::ops::Range;
+
+use serde_json::Value;
 
 use crate::dialect::clock::parse_utc;
 use crate::dialect::json::{Fields, WireId, scan};
@@ -65,9 +67,10 @@ pub(super) fn message(text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &
         out.extend_from_slice(PONG_TEXT);
         return Intent::Answered;
     }
-    let metadata = match take_metadata(text) {
-        Ok(metadata) => metadata,
-        Err(complaint) => return complain(&complaint, None, out),
+    let metadata = match scan(text, b"\"metadata\"") {
+        Ok(None) => Ok(None),
+        Ok(Some(range)) => take_metadata(text, range),
+        Err(malformed) => return complain(&Complaint::Malformed(malformed), None, out),
     };
     scratch.read(text, |fields| {
         let fields = match fields {
@@ -77,7 +80,7 @@ pub(super) fn message(text: &mut [u8], seat: Seat, scratch: &mut Scratch, out: &
         let id = client_msg_id(&fields);
         let known = id.as_ref().ok().and_then(Option::as_ref).cloned();
         id.map_err(Complaint::from)
-            .and_then(|id| request(&fields, seat, id, metadata, out))
+            .and_then(|id| request(&fields, seat, id, metadata?, out))
             .unwrap_or_else(|complaint| complain(&complaint, known.as_ref().map(ClientMsgId::as_str), out))
     })
 }
@@ -90,26 +93,31 @@ fn complain(complaint: &Complaint, client_msg_id: Option<&str>, out: &mut Vec<u8
     })
 }
 
-/// `metadata` as it came, if it says anything; afterwards the message parses whatever numbers it holds.
-fn take_metadata(text: &mut [u8]) -> Result<Option<Box<str>>, Complaint> {
-    let Some(range) = scan(text, b"\"metadata\"").map_err(Complaint::Malformed)? else { return Ok(None) };
-    let wrong = || FieldError::must_be("metadata", METADATA_FORM).into();
-    let raw = std::str::from_utf8(&text[range.clone()]).map_err(|_| Complaint::Malformed(Malformed::Syntax))?;
-    if serde_json::from_str::<IgnoredAny>(raw).is_err() {
-        return Err(Complaint::Malformed(Malformed::Syntax));
+/// `metadata` as it came, if it says anything; afterwards the message parses whatever it holds.
+fn take_metadata(text: &mut [u8], range: Range<usize>) -> Result<Option<Box<str>>, Complaint> {
+    let metadata = checked_metadata(&text[range.clone()]);
+    if let Some((first, rest)) = text[range].split_first_mut() {
+        *first = b'0';
+        rest.fill(b' ');
     }
-    if raw == "null" {
-        return Ok(None);
+    metadata
+}
+
+/// Others are told it as it came, so it must be what any parser reads: without numbers beyond a double or halves of
+/// surrogate pairs, which are JSON by its grammar.
+fn checked_metadata(raw: &[u8]) -> Result<Option<Box<str>>, Complaint> {
+    if raw.len() > METADATA_MAX_BYTES {
+        return Err(FieldError::must_be("metadata", METADATA_FORM).into());
     }
-    if !raw.starts_with('{') || raw.len() > METADATA_MAX_BYTES {
-        return Err(wrong());
+    let raw = std::str::from_utf8(raw).map_err(|_| Complaint::Malformed(Malformed::Syntax))?;
+    match serde_json::from_str(raw) {
+        Ok(Value::Null) => Ok(None),
+        Ok(Value::Object(fields)) => Ok((!fields.is_empty()).then(|| raw.into())),
+        Ok(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+            Err(FieldError::must_be("metadata", METADATA_FORM).into())
+        }
+        Err(_) => Err(Complaint::Malformed(Malformed::Syntax)),
     }
-    let empty = raw[1..].trim_ascii_start() == "}";
-    let metadata = (!empty).then(|| raw.into());
-    let start = range.start;
-    text[range].fill(b' ');
-    text[start] = b'0';
-    Ok(metadata)
 }
 
 fn request(

@@ -243,6 +243,39 @@ fn wrong_fields_are_named_and_the_rest_is_not_asked() {
     }
 }
 
+/// Metadata goes to others as it came: what any parser of JSON may stumble on does not come in.
+#[test]
+fn metadata_is_what_every_parser_reads() {
+    for raw in
+        [r#"{"a":1e999}"#, r#"{"a":-1e999}"#, r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, r#"{"a":[{"b":"\udbffx"}]}"#]
+    {
+        let (intent, said) = decoded(&format!(r#"{{"content":"x","metadata":{raw}}}"#), Seat::Customer);
+        assert_eq!(intent, Intent::Mistaken(Mistake::Json), "{raw}");
+        assert_eq!(value(said), json!({"type": "error", "code": 400, "message": "Malformed JSON"}), "{raw}");
+    }
+    for raw in [r#"{"a":12345678901234567890123456789}"#, r#"{"a":1e300}"#, r#"{"a":"\ud83d\ude00"}"#] {
+        let (_, draft) = draft(&format!(r#"{{"content":"x","metadata":{raw}}}"#), Seat::Customer);
+        assert_eq!(draft.body.metadata.as_deref(), Some(raw));
+    }
+}
+
+#[test]
+fn complaints_about_metadata_name_the_message() {
+    for raw in
+        [r#"{"a":1e999}"#, r#"{"a":tru}"#, "[1]", r#""x""#, "12", &format!(r#"{{"a":"{}"}}"#, "x".repeat(17_000))]
+    {
+        for text in [
+            format!(r#"{{"content":"x","metadata":{raw},"client_msg_id":"m 1"}}"#),
+            format!(r#"{{"client_msg_id":"m 1","content":"x","metadata":{raw}}}"#),
+        ] {
+            let (intent, said) = decoded(&text, Seat::Customer);
+            assert!(matches!(intent, Intent::Mistaken(_)), "{text}");
+            let said = value(said);
+            assert_eq!((&said["client_msg_id"], &said["code"]), (&json!("m 1"), &json!(400)), "{text}");
+        }
+    }
+}
+
 #[test]
 fn heartbeats_are_answered() {
     for (ping, pong) in [("ping", "pong"), (r#"{"type":"ping"}"#, r#"{"type":"pong"}"#)] {
