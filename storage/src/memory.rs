@@ -67,7 +67,7 @@ impl Tables {
             Write::CreateCustomer(profile) => return Written::Customer(self.known.create(profile)),
             Write::UpdateCustomer { profile, seen } => return Written::Customer(self.known.update(profile, *seen)),
             Write::SaveToken { hash, bearer, expires_at } => self.known.save_token(*hash, bearer, *expires_at),
-            Write::RemoveTokens(hashes) => self.known.remove_tokens(hashes),
+            Write::RemoveTokens(tokens) => self.known.remove_tokens(tokens),
         }
         Written::Durable
     }

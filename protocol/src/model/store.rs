@@ -69,8 +69,8 @@ pub enum Write {
         /// Until when.
         expires_at: Timestamp,
     },
-    /// These tokens are forgotten; those that are not there are passed over.
-    RemoveTokens(Vec<TokenHash>),
+    /// These tokens, each with its expiry, are forgotten; those that are not there are passed over.
+    RemoveTokens(Vec<(TokenHash, Timestamp)>),
 }
 
 /// What a confirmed write tells.
@@ -226,6 +226,6 @@ pub enum Found {
     },
     /// Whose it is and until when.
     Token(Option<(Party, Timestamp)>),
-    /// The oldest first.
-    ExpiredTokens(Vec<TokenHash>),
+    /// With their expiry, the oldest first.
+    ExpiredTokens(Vec<(TokenHash, Timestamp)>),
 }

@@ -183,7 +183,7 @@ fn a_token_is_its_bearer_until_it_expires() {
     // An expired one is removed as it is met.
     let (ticket, _) = read(&ask(&mut core, Actor::Bearer(Box::new(HASH)), Command::Identify));
     let effects = found(&mut core, ticket, Found::Token(Some((Party::Customer(customer), NOW))));
-    assert_eq!(write(&effects[..1]).1, Write::RemoveTokens(vec![HASH]));
+    assert_eq!(write(&effects[..1]).1, Write::RemoveTokens(vec![(HASH, NOW)]));
     assert_eq!(answer(&effects[1..]), Err(Refusal::LoginRequired));
     let (ticket, _) = write(&effects[..1]);
     assert!(written(&mut core, ticket, Written::Durable).is_empty());
@@ -203,12 +203,16 @@ fn expired_tokens_are_swept_until_none_is_left_and_then_each_minute() {
     assert!(armed(&effects), "{effects:?}");
     let (ticket, asked) = read(&handle(&mut core, Input::Timer(Timer::TokenSweep)));
     assert_eq!(asked, Read::ExpiredTokens { before: NOW, limit: limits::TOKEN_SWEEP_TOKENS });
-    let many = vec![HASH; limits::TOKEN_SWEEP_TOKENS as usize];
+    let many = vec![(HASH, NOW); limits::TOKEN_SWEEP_TOKENS as usize];
     let (ticket, removed) = write(&found(&mut core, ticket, Found::ExpiredTokens(many.clone())));
-    assert_eq!(removed, Write::RemoveTokens(many));
+    assert_eq!(removed, Write::RemoveTokens(many.clone()));
     let (ticket, _) = read(&written(&mut core, ticket, Written::Durable));
-    let (ticket, _) = write(&found(&mut core, ticket, Found::ExpiredTokens(vec![HASH])));
+    let (ticket, _) = write(&found(&mut core, ticket, Found::ExpiredTokens(vec![(HASH, NOW)])));
     assert!(armed(&written(&mut core, ticket, Written::Durable)));
     let (ticket, _) = read(&handle(&mut core, Input::Timer(Timer::TokenSweep)));
     assert!(armed(&found(&mut core, ticket, Found::ExpiredTokens(vec![]))));
+    // What could not be removed is not asked for again at once.
+    let (ticket, _) = read(&handle(&mut core, Input::Timer(Timer::TokenSweep)));
+    let (ticket, _) = write(&found(&mut core, ticket, Found::ExpiredTokens(many)));
+    assert!(armed(&handle(&mut core, Input::Stored { ticket, outcome: Outcome::Unavailable })));
 }

@@ -219,7 +219,7 @@ pub(super) fn tokens(caller: &Caller) {
     };
     let expired = |caller: &Caller, before, limit| match caller.read(Read::ExpiredTokens { before: at(before), limit })
     {
-        Found::ExpiredTokens(hashes) => hashes,
+        Found::ExpiredTokens(tokens) => tokens,
         other => panic!("the answer is no list of tokens: {other:?}"),
     };
     for (byte, bearer) in (1..).zip(&bearers) {
@@ -230,9 +230,10 @@ pub(super) fn tokens(caller: &Caller) {
     }
     assert_eq!(token(caller, 9), None);
     assert_eq!(expired(caller, 1000, 9), []);
-    assert_eq!(expired(caller, 3000, 9), [hash(3), hash(2)], "the oldest first");
-    assert_eq!(expired(caller, 9000, 1), [hash(3)]);
-    caller.write(Write::RemoveTokens(vec![hash(3), hash(9)]));
+    let entry = |byte: u8| (hash(byte), at(1000 * u64::from(4 - byte)));
+    assert_eq!(expired(caller, 3000, 9), [entry(3), entry(2)], "the oldest first");
+    assert_eq!(expired(caller, 9000, 1), [entry(3)]);
+    caller.write(Write::RemoveTokens(vec![entry(3), (hash(9), at(1))]));
     assert_eq!(token(caller, 3), None);
-    assert_eq!(expired(caller, 9000, 9), [hash(2), hash(1)]);
+    assert_eq!(expired(caller, 9000, 9), [entry(2), entry(1)]);
 }

@@ -61,7 +61,7 @@ impl Group {
             Write::CreateCustomer(profile) => customers::create(self, profile),
             Write::UpdateCustomer { profile, seen } => customers::update(self, profile, *seen),
             Write::SaveToken { hash, bearer, expires_at } => Ok(customers::save_token(self, hash, bearer, *expires_at)),
-            Write::RemoveTokens(hashes) => customers::remove_tokens(self, hashes),
+            Write::RemoveTokens(tokens) => Ok(customers::remove_tokens(self, tokens)),
         }
     }
 

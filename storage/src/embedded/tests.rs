@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use switchboard_protocol::model::limits::{
     STORE_GROUP_WRITES, STORE_JOURNAL_SEGMENT_BYTES, STORE_JOURNAL_SEGMENTS, STORE_MEMTABLE_MAX_BYTES,
 };
-use switchboard_protocol::model::{Conversation, Message, Seq, Side, Timestamp, Written};
+use switchboard_protocol::model::{Conversation, Message, Seq, Side, Timestamp, TokenHash, Written};
 
 use super::*;
 use crate::conformance::samples;
@@ -293,4 +293,28 @@ fn a_damaged_record_fails_its_own_operation_only() {
     assert_eq!(header, Found::Conversation(Some(Box::new(conversation))), "the failed one changed nothing");
     let history = Read::History { conversation: message.conversation, from: message.seq, to: message.seq };
     assert!(matches!(engine.read(&history), Err(StoreError::Corrupt { .. })));
+}
+
+/// Nobody can show a token whose record is damaged: it goes like any other, and the sweep behind it goes on.
+#[test]
+fn a_damaged_token_is_removed_with_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Embedded::open(dir.path()).unwrap();
+    let token = |byte| (TokenHash([byte; 32]), Timestamp::from_millis(byte.into()));
+    let save = |(hash, expires_at)| Write::SaveToken { hash, bearer: samples::user(1), expires_at };
+    engine.commit(&[save(token(1)), save(token(2))]).unwrap();
+    engine.pending.wait_applied().unwrap();
+    let key = [b"k".as_slice(), &[1; 32]].concat();
+    assert!(engine.spaces.customers.get(&key).unwrap().is_some(), "the test damages what is there");
+    engine.spaces.customers.insert(&key, [0xff, 1, 2]).unwrap();
+    assert!(matches!(engine.read(&Read::Token(token(1).0)), Err(StoreError::Corrupt { .. })));
+
+    let expired = Read::ExpiredTokens { before: Timestamp::from_millis(9), limit: 9 };
+    assert_eq!(engine.read(&expired).unwrap(), Found::ExpiredTokens(vec![token(1), token(2)]));
+    let outcomes = engine.commit(&[Write::RemoveTokens(vec![token(1), token(2)])]).unwrap();
+    assert!(matches!(outcomes[..], [Ok(Written::Durable)]), "{outcomes:?}");
+    assert_eq!(engine.read(&expired).unwrap(), Found::ExpiredTokens(vec![]));
+    for token in [token(1), token(2)] {
+        assert_eq!(engine.read(&Read::Token(token.0)).unwrap(), Found::Token(None));
+    }
 }

@@ -69,11 +69,10 @@ impl Customers {
         self.expiries.insert((expires_at, hash), ());
     }
 
-    pub(super) fn remove_tokens(&mut self, hashes: &[TokenHash]) {
-        for hash in hashes {
-            if let Some((_, expires_at)) = self.tokens.remove(hash) {
-                self.expiries.remove(&(expires_at, *hash));
-            }
+    pub(super) fn remove_tokens(&mut self, tokens: &[(TokenHash, Timestamp)]) {
+        for (hash, expires_at) in tokens {
+            self.tokens.remove(hash);
+            self.expiries.remove(&(*expires_at, *hash));
         }
     }
 
@@ -119,9 +118,9 @@ impl Customers {
         self.tokens.get(hash).cloned()
     }
 
-    pub(super) fn expired_tokens(&self, before: Timestamp, limit: u32) -> Vec<TokenHash> {
+    pub(super) fn expired_tokens(&self, before: Timestamp, limit: u32) -> Vec<(TokenHash, Timestamp)> {
         let expired = self.expiries.keys().take_while(|(expires_at, _)| *expires_at < before);
-        expired.take(limit as usize).map(|(_, hash)| *hash).collect()
+        expired.take(limit as usize).map(|(expires_at, hash)| (*hash, *expires_at)).collect()
     }
 
     fn view(&self, profile: &CustomerProfile) -> CustomerView {

@@ -230,13 +230,10 @@ impl Core {
             }
             Then::Forgotten => {}
             Then::Expired => self.tokens_expired(outcome),
-            Then::Removed { more } => {
-                if more {
-                    self.sweep_tokens();
-                } else {
-                    self.arm_token_sweep();
-                }
-            }
+            Then::Removed { more } => match outcome {
+                Outcome::Written(_) if more => self.sweep_tokens(),
+                Outcome::Written(_) | Outcome::Found(_) | Outcome::Unavailable => self.arm_token_sweep(),
+            },
         }
     }
 
@@ -244,8 +241,8 @@ impl Core {
         let bearer = match outcome {
             Outcome::Found(Found::Token(Some((bearer, expires_at)))) if expires_at > self.hands.now => bearer,
             Outcome::Found(Found::Token(expired)) => {
-                if expired.is_some() {
-                    self.hands.write(follow(Then::Forgotten), Write::RemoveTokens(vec![hash]));
+                if let Some((_, expires_at)) = expired {
+                    self.hands.write(follow(Then::Forgotten), Write::RemoveTokens(vec![(hash, expires_at)]));
                 }
                 return self.hands.answer(request.origin, Err(Refusal::LoginRequired));
             }
@@ -324,9 +321,9 @@ impl Core {
 
     fn tokens_expired(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Found(Found::ExpiredTokens(hashes)) if !hashes.is_empty() => {
-                let more = hashes.len() >= limits::TOKEN_SWEEP_TOKENS as usize;
-                self.hands.write(follow(Then::Removed { more }), Write::RemoveTokens(hashes));
+            Outcome::Found(Found::ExpiredTokens(tokens)) if !tokens.is_empty() => {
+                let more = tokens.len() >= limits::TOKEN_SWEEP_TOKENS as usize;
+                self.hands.write(follow(Then::Removed { more }), Write::RemoveTokens(tokens));
             }
             Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => self.arm_token_sweep(),
         }
