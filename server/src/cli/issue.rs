@@ -1,7 +1,7 @@
 //! Asking a running server for an agent's token: one HTTP request, as an admin. Knows nothing of how it is issued.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -74,8 +74,7 @@ fn post(host: &str, path: &str, bearer: &str) -> io::Result<(u16, Vec<u8>)> {
     } else {
         format!("{host}:80")
     };
-    let address = with_port.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("no such host"))?;
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let mut stream = connect(with_port.to_socket_addrs()?)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let head = format!(
@@ -85,6 +84,18 @@ fn post(host: &str, path: &str, bearer: &str) -> io::Result<(u16, Vec<u8>)> {
     let mut answer = Vec::new();
     stream.take(ANSWER_MAX_BYTES).read_to_end(&mut answer)?;
     parse(&answer).ok_or_else(|| io::Error::other("that was no HTTP"))
+}
+
+/// To the first address that takes the connection; the error is the last one's.
+fn connect(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let mut refused = io::Error::other("no such host");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Status and body of a whole answer, whose end is the connection's.
@@ -97,6 +108,8 @@ fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -104,6 +117,18 @@ mod tests {
         assert_eq!(parse(b"HTTP/1.1 404 Not Found\r\nX: y\r\n\r\n{}"), Some((404, b"{}".to_vec())));
         assert_eq!(parse(b"SSH-2.0\r\n\r\n"), None);
         assert_eq!(parse(b""), None);
+    }
+
+    /// "localhost" may be ::1 first, where nobody listens.
+    #[test]
+    fn every_address_of_a_host_is_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
+        assert_eq!(connect([closed, open]).unwrap().peer_addr().unwrap(), open);
+        assert_eq!(connect([open, closed]).unwrap().peer_addr().unwrap(), open);
+        assert_eq!(connect([closed, closed]).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(connect([]).unwrap_err().to_string().contains("no such host"));
     }
 
     #[test]
