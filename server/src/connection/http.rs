@@ -259,7 +259,10 @@ impl Shard {
                 match upgrade {
                     Upgrade::Dialect(kind) => {
                         if let Err(response) = self.begin(id, connection, request, Begun { kind, accept }) {
-                            self.figures.bad_input(BadInput::Token);
+                            // Or too much is asked for just now, which is not the peer's doing.
+                            if response.status == 401 {
+                                self.figures.bad_input(BadInput::Token);
+                            }
                             self.finish(id, connection, response, false);
                         }
                     }
