@@ -495,11 +495,21 @@ fn history(caller: &Caller, conversation: ConversationId, from: u64, to: u64) ->
 }
 
 fn sent_as(caller: &Caller, header: &Conversation, sender: Sender, key: &str) -> Option<Sent> {
-    let read = Read::Sent { conversation: header.id, sender, client_msg_id: samples::client_msg_id(key) };
-    match caller.read(read) {
+    let client_msg_id = samples::client_msg_id(key);
+    let read = Read::Sent { conversation: header.id, sender, client_msg_id: client_msg_id.clone() };
+    let sent = match caller.read(read) {
         Found::Sent(sent) => sent,
         other => panic!("the answer is no dedup entry: {other:?}"),
+    };
+    // Among others it is found where it is.
+    let nowhere = samples::conversation_id(999_999);
+    for conversations in [vec![header.id], vec![nowhere, header.id, nowhere]] {
+        let read = Read::SentInAny { conversations, sender, client_msg_id: client_msg_id.clone() };
+        assert_eq!(caller.read(read), Found::Sent(sent));
     }
+    let read = Read::SentInAny { conversations: vec![nowhere], sender, client_msg_id };
+    assert_eq!(caller.read(read), Found::Sent(None));
+    sent
 }
 
 fn customer(caller: &Caller, party: &Party, newest: u32) -> (Option<u64>, Vec<Conversation>) {

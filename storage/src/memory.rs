@@ -84,6 +84,10 @@ impl Tables {
             Read::Sent { conversation, sender, client_msg_id } => {
                 Found::Sent(self.sent.get(&dedup_key(*conversation, *sender, client_msg_id)).copied())
             }
+            Read::SentInAny { conversations, sender, client_msg_id } => {
+                let mut keys = conversations.iter().map(|id| dedup_key(*id, *sender, client_msg_id));
+                Found::Sent(keys.find_map(|key| self.sent.get(&key).copied()))
+            }
             Read::Customer { party, newest } => {
                 let customer = self.customers.get(party);
                 let ids = customer.iter().flat_map(|customer| customer.conversations.iter().rev());

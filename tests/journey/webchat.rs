@@ -16,6 +16,8 @@ stories!(
     a_first_message_may_name_a_group,
     a_retry_is_answered_as_the_first_time,
     an_ended_conversation_is_followed_by_another,
+    a_retry_is_found_in_what_has_ended,
+    a_visitors_retry_is_found_in_what_has_ended,
     extensions_are_for_those_who_asked,
     a_resuming_customer_gets_what_it_missed,
     everything_survives_a_crash,
@@ -280,19 +282,93 @@ fn a_retry_is_answered_as_the_first_time(shards: u16) {
 fn an_ended_conversation_is_followed_by_another(shards: u16) {
     let server = Setup::shards(shards).start();
     let mut agent = server.login("agent", 1);
-    let mut chat = server.chat(&server.enter("WEB", "one").1, "one");
-    chat.say("first");
+    let token = server.enter("WEB", "one").1;
+    let (mut chat, mut other) = (server.chat(&token, "one"), server.chat(&token, "another device"));
+    let ack = other.say_as(None, "first", "m-1");
     let first = agent.push("kefu_message")["conversation_id"].as_u64().unwrap();
     agent.ok("kefu_message_end", json!({"conversation_id": first}));
-    // The guide's clients are not told of an end: the name they still use is a guess.
-    chat.say_in(&first.to_string(), "second");
-    let push = agent.push("kefu_message");
-    assert_like(&push, json!({"content": "second", "seq": 1}));
-    assert_ne!(push["conversation_id"], first);
-    chat.assert_quiet();
-    // While another one is open, the ended one is still its own, and ended.
-    chat.say_in(&first.to_string(), "third");
-    assert_like(&chat.heard(), json!({"type": "error", "code": 409, "message": "The conversation has ended"}));
+    // The guide's clients are not told of an end, and go on naming what they know.
+    let mut second = None;
+    for (content, seq) in [("second", 1), ("third", 2), ("fourth", 3)] {
+        chat.say_in(&first.to_string(), content);
+        let push = agent.push("kefu_message");
+        assert_like(&push, json!({"content": content, "seq": seq}));
+        let id = push["conversation_id"].as_u64().unwrap();
+        assert!(id != first && *second.get_or_insert(id) == id, "one follows: {push}");
+        chat.assert_quiet();
+    }
+    // What was stored in the one it names is answered as the first time; what was not is the new one's.
+    let second = second.unwrap();
+    assert_eq!(other.say_as(Some(&first.to_string()), "first", "m-1"), ack);
+    let fifth = other.say_as(Some(&first.to_string()), "fifth", "m-5");
+    assert_like(&fifth, json!({"conversationId": second.to_string(), "seq": 4}));
+    assert_like(&agent.push("kefu_message"), json!({"content": "fifth", "seq": 4, "conversation_id": second}));
+    assert_eq!(other.say_as(Some(&first.to_string()), "fifth", "m-5"), fifth);
+    assert_eq!(server.whole_list(("agent", 1), first).len(), 1);
+    assert_eq!(server.whole_list(("agent", 1), second).len(), 4);
+    // To somebody else an ended one is not there, as any other.
+    let mut stranger = server.chat(&server.enter("WEB", "two").1, "two");
+    stranger.say("mine");
+    agent.push("kefu_message");
+    stranger.say_in(&first.to_string(), "guess");
+    assert_eq!(stranger.heard(), json!({"type": "error", "code": 404, "message": "Conversation not found"}));
+}
+
+fn a_retry_is_found_in_what_has_ended(shards: u16) {
+    let mut server = Setup::shards(shards).start();
+    let (mut agent, mut screen) = (server.agent_chat(1), server.login("agent", 1));
+    let token = server.enter("WEB", "one").1;
+    let (mut one, mut two) = (server.chat(&token, "one"), server.chat(&token, "two"));
+    let first = one.say_as(None, "hello", "m-1");
+    let mut conversation = agent.heard()["conversationId"].as_str().unwrap().to_owned();
+    // One has ended and another is open; two have ended; none is open.
+    for content in ["x", "y"] {
+        screen.ok("kefu_message_end", json!({"conversation_id": conversation.parse::<u64>().unwrap()}));
+        two.say(content);
+        let heard = agent.heard();
+        assert_like(&heard, json!({"content": content, "seq": 1}));
+        conversation = heard["conversationId"].as_str().unwrap().to_owned();
+        assert_eq!(one.say_as(None, "hello", "m-1"), first);
+        // What is new goes where it belongs.
+        let id = format!("m-{content}");
+        let new = one.say_as(None, "new", &id);
+        assert_like(&new, json!({"conversationId": conversation, "seq": 2}));
+        assert_like(&agent.heard(), json!({"content": "new", "conversationId": conversation}));
+        assert_eq!(one.say_as(None, "new", &id), new);
+    }
+    agent.assert_quiet();
+    server.kill();
+    drop((agent, screen, one, two));
+    server.restart();
+    let (mut agent, mut screen) = (server.agent_chat(1), server.login("agent", 1));
+    let mut one = server.chat(&token, "one");
+    assert_eq!(one.say_as(None, "hello", "m-1"), first, "one is open, and nothing of it is in memory");
+    screen.ok("kefu_message_end", json!({"conversation_id": conversation.parse::<u64>().unwrap()}));
+    assert_eq!(one.say_as(None, "hello", "m-1"), first, "it was not the newest");
+    agent.assert_quiet();
+}
+
+fn a_visitors_retry_is_found_in_what_has_ended(shards: u16) {
+    let server = Setup::shards(shards).start();
+    let mut agent = server.login("agent", 1);
+    let mut visitor = server.connect("visitor");
+    let data = |content: &str, id: Option<&str>| {
+        let mut data = json!({"visitor_id": "v1", "kefu_id": "1", "content": content});
+        if let Some(id) = id {
+            data["client_msg_id"] = json!(id);
+        }
+        data
+    };
+    let first = visitor.ok("kefu_message_visitor_send", data("hello", Some("m-1")));
+    let conversation = agent.push("kefu_visitor_message")["conversation_id"].as_u64().unwrap();
+    agent.ok("kefu_message_end", json!({"conversation_id": conversation}));
+    visitor.ok("kefu_message_visitor_send", data("x", None));
+    assert_like(&agent.push("kefu_visitor_message"), json!({"content": "x", "seq": 1}));
+    let again = visitor.ok("kefu_message_visitor_send", data("hello", Some("m-1")));
+    assert_eq!(again["message_id"], first["message_id"]);
+    assert_eq!(server.whole_list(("agent", 1), conversation).len(), 1);
+    visitor.ok("kefu_message_visitor_send", data("y", None));
+    assert_like(&agent.push("kefu_visitor_message"), json!({"content": "y", "seq": 2}));
 }
 
 fn extensions_are_for_those_who_asked(shards: u16) {

@@ -175,8 +175,13 @@ impl World {
         }
         let command = Command::Send { target, draft };
         let repeatable = matches!(&command, Command::Send { draft, .. } if draft.client_msg_id.is_some());
-        let sends = if repeatable { vec![command.clone()] } else { Vec::new() };
-        self.people.all[person].sends = sends;
+        let sends = &mut self.people.all[person].sends;
+        if repeatable {
+            sends.push(command.clone());
+        }
+        // Of whoever waits for an answer before the next send, nothing is stored twice, whatever has ended meanwhile.
+        let kept = if strict { 8 } else { usize::from(repeatable) };
+        sends.drain(..sends.len().saturating_sub(kept));
         if strict && repeatable {
             self.people.all[person].pending = Some(command.clone());
         }
@@ -184,14 +189,17 @@ impl World {
     }
 
     fn visitor_repeats(&mut self, person: usize) {
-        if let Some(command) = self.people.all[person].sends.last().cloned() {
-            self.act_as(person, command);
+        match self.people.all[person].pending.clone() {
+            Some(command) => self.act_as(person, command),
+            None => self.repeat(person),
         }
     }
 
     fn pair_of(&mut self, person: usize) -> Target {
         if matches!(self.people.all[person].party, Party::Customer(_)) {
-            return Target::Own { named: None, group: None };
+            // Now and then it names one that it knows.
+            let named = if self.rng.one_in(4) { self.own(person) } else { None };
+            return Target::Own { named, group: None };
         }
         let agents = self.people.agents().len() as u64;
         let person = &self.people.all[person];

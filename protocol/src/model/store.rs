@@ -132,6 +132,15 @@ pub enum Read {
         /// Under which id.
         client_msg_id: ClientMsgId,
     },
+    /// What was stored for a dedup key in the first of these conversations that knows it: [`Found::Sent`].
+    SentInAny {
+        /// In which conversations.
+        conversations: Vec<ConversationId>,
+        /// By whom.
+        sender: Sender,
+        /// Under which id.
+        client_msg_id: ClientMsgId,
+    },
     /// A customer's number and its newest conversations, newest first.
     Customer {
         /// A user, a visitor or a customer of a channel.

@@ -124,12 +124,23 @@ impl World {
     fn read(&mut self) -> Read {
         let at = self.conversation();
         let conversation = self.conversations[at].id;
-        match self.below(9) {
+        match self.below(10) {
             0 => Read::Conversation(conversation),
             1 => Read::History { conversation, from: Seq::new(self.below(60)), to: Seq::new(self.below(90)) },
             2 => Read::SeqOf { conversation, message: self.message() },
             3 => Read::Sent {
                 conversation,
+                sender: Sender { side: Side::Agent, number: 1 },
+                client_msg_id: samples::client_msg_id(&format!("k{}", self.below(50))),
+            },
+            9 => Read::SentInAny {
+                conversations: self
+                    .conversations
+                    .iter()
+                    .skip(at)
+                    .chain(&self.conversations[..at])
+                    .map(|header| header.id)
+                    .collect(),
                 sender: Sender { side: Side::Agent, number: 1 },
                 client_msg_id: samples::client_msg_id(&format!("k{}", self.below(50))),
             },

@@ -5,7 +5,8 @@ use std::ops::Bound;
 use fjall::{Readable, Snapshot};
 use switchboard_protocol::model::limits::PAGE_MAX;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, Conversation, ConversationId, CustomerNumber, Found, Listed, Message, Party, Read, Seq,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Listed, Message, Party,
+    Read, Sender, Sent, Seq,
 };
 
 use super::{Spaces, customers, keys, listing};
@@ -22,9 +23,11 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
             Found::Seq(place.filter(|(of, _)| of == conversation).map(|(_, seq)| seq))
         }
         Read::Sent { conversation, sender, client_msg_id } => {
-            let key = keys::sent(*conversation, *sender, client_msg_id);
-            let sent = view.snapshot.get(&spaces.lookups, key).map_err(failed)?;
-            Found::Sent(sent.map(|bytes| record::read_sent(*conversation, &bytes)).transpose()?)
+            Found::Sent(view.sent(*conversation, *sender, client_msg_id)?)
+        }
+        Read::SentInAny { conversations, sender, client_msg_id } => {
+            let found = conversations.iter().map(|id| view.sent(*id, *sender, client_msg_id).transpose());
+            Found::Sent(found.flatten().next().transpose()?)
         }
         Read::Customer { party, newest } => {
             let record = match party {
@@ -112,6 +115,11 @@ impl View<'_> {
             messages.push(record::read_message(id, Seq::new(keys::last_integer(&key)?), &bytes)?);
         }
         Ok(messages)
+    }
+
+    fn sent(&self, id: ConversationId, sender: Sender, key: &ClientMsgId) -> Result<Option<Sent>, StoreError> {
+        let bytes = self.snapshot.get(&self.spaces.lookups, keys::sent(id, sender, key)).map_err(failed)?;
+        bytes.map(|bytes| record::read_sent(id, &bytes)).transpose()
     }
 
     fn customer(&self, party: &Party) -> Result<Option<CustomerNumber>, StoreError> {

@@ -22,7 +22,7 @@ use crate::conversation::Live;
 use crate::desk::{self, Defaults, Desk};
 use crate::{DeskAsk, DeskTell, Effect, Input, Letter, Placement, Request, ShardId, Timer};
 use hands::Hands;
-use pair::PairSlot;
+use pair::{Ended, PairSlot};
 pub use start::Start;
 
 /// What the core is configured with.
@@ -52,6 +52,9 @@ pub struct Core {
     open: HashMap<Party, SmallVec<[ConversationId; 1]>>,
     /// Visitors and customers whose sends and ends wait for storage to tell who they are.
     pairs: HashMap<Party, PairSlot>,
+    /// What has ended of one that has an open conversation, as storage told when it was asked; newest first. Forgotten
+    /// when another ends.
+    ended: HashMap<Party, Box<[Ended]>>,
     /// How many conversations of such a one are ended in memory and not yet in storage.
     ending: HashMap<Party, u32>,
     desk: Option<Desk>,
@@ -86,6 +89,7 @@ impl Core {
             conversations: HashMap::new(),
             open: HashMap::new(),
             pairs: HashMap::new(),
+            ended: HashMap::new(),
             ending: HashMap::new(),
             desk,
         }
@@ -171,15 +175,12 @@ impl Core {
 
     fn timer(&mut self, timer: Timer) {
         let now = self.hands.now;
-        if timer == Timer::TokenSweep {
-            return self.sweep_tokens();
-        }
-        let Some(desk) = &mut self.desk else { return };
         let mut decisions = Vec::new();
-        match timer {
-            Timer::AgentGrace(agent) => desk.grace_over(now, agent, &mut decisions),
-            Timer::NamedGrace(conversation) => desk.named_grace_over(now, conversation, &mut decisions),
-            Timer::TokenSweep => {}
+        match (timer, &mut self.desk) {
+            (Timer::TokenSweep, _) => return self.sweep_tokens(),
+            (Timer::AgentGrace(agent), Some(desk)) => desk.grace_over(now, agent, &mut decisions),
+            (Timer::NamedGrace(conversation), Some(desk)) => desk.named_grace_over(now, conversation, &mut decisions),
+            (Timer::AgentGrace(_) | Timer::NamedGrace(_), None) => {}
         }
         self.tell_owners(decisions);
     }

@@ -1,10 +1,12 @@
 //! Conversations that are not named by their id: kefu's visitor mode names a visitor and an agent, a customer of webchat
-//! means its own. Their first send opens it. Storage is asked only about those that have no open conversation that fits.
+//! means its own. Their first send opens it. Storage is asked about those that have no open conversation that fits, and
+//! whether a client message id was stored in one that has ended.
 //! What is said of a visitor here holds for a customer, who takes anybody.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 
+use smallvec::SmallVec;
 use switchboard_protocol::model::{
     Actor, AgentChoice, AgentId, AgentRef, Answer, Channel, Command, Conversation, ConversationId, CustomerNumber,
     Group, Noun, Party, Read, Refusal, Sender, Side, Target, limits,
@@ -13,7 +15,7 @@ use switchboard_protocol::model::{
 use super::request::{NO_CONVERSATION, client_msg_id};
 use super::stored::Then as After;
 use super::{Core, Job};
-use crate::conversation::Opening;
+use crate::conversation::{Known, Opening};
 use crate::ids::Ids;
 use crate::{DeskAsk, Request};
 
@@ -22,7 +24,7 @@ use crate::{DeskAsk, Request};
 pub(super) struct PairSlot {
     waiting: VecDeque<Request>,
     known: Option<Visitor>,
-    /// Storage was asked about the first request's client message id and knew none.
+    /// Storage was asked for the first request's client message id in what has ended and knew none.
     new_to_storage: bool,
     /// The desk was asked about the agent that the first request names, and this shard knows what it knows.
     caught_up: bool,
@@ -55,6 +57,39 @@ pub(super) struct Visitor {
     pub(super) conversations: Vec<Conversation>,
 }
 
+/// A conversation of a visitor that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    id: ConversationId,
+    agent: Option<AgentId>,
+    named: Option<AgentId>,
+    number: CustomerNumber,
+}
+
+impl Ended {
+    /// Those of a visitor that have, newest first.
+    fn of(known: &Visitor) -> Box<[Self]> {
+        // One that is open there is open here too.
+        let ended = known.conversations.iter().filter(|header| !header.is_open());
+        ended
+            .map(|header| Self {
+                id: header.id,
+                agent: header.agent,
+                named: header.named,
+                number: header.customer_number,
+            })
+            .collect()
+    }
+
+    /// Who the sender was in it.
+    fn sender(&self, with: With) -> Sender {
+        match with {
+            With::Agent(agent) => Sender { side: Side::Agent, number: agent.get() },
+            With::Named(_) | With::Anybody => Sender { side: Side::Customer, number: self.number.get() },
+        }
+    }
+}
+
 /// Whom a conversation must be with to fit a request.
 #[derive(Clone, Copy, Debug)]
 enum With {
@@ -67,11 +102,11 @@ enum With {
 }
 
 impl With {
-    fn fits(self, header: &Conversation) -> bool {
+    fn fits(self, agent: Option<AgentId>, named: Option<AgentId>) -> bool {
         match self {
-            Self::Named(agent) => header.agent == Some(agent) || header.named == Some(agent),
+            Self::Named(wanted) => agent == Some(wanted) || named == Some(wanted),
             Self::Anybody => true,
-            Self::Agent(agent) => header.agent == Some(agent),
+            Self::Agent(own) => agent == Some(own),
         }
     }
 }
@@ -95,7 +130,11 @@ impl Core {
         slot.waits = Waits::Nothing;
         let stale = std::mem::take(&mut slot.stale);
         match known {
-            Some(known) => slot.known = Some(known).filter(|_| !stale),
+            Some(known) if !stale => {
+                self.ended.insert(visitor.clone(), Ended::of(&known));
+                slot.known = Some(known);
+            }
+            Some(_) => {}
             None => {
                 if let Some(request) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, Err(Refusal::Busy("storage is unavailable")));
@@ -139,6 +178,7 @@ impl Core {
                 ends.remove();
             }
         }
+        self.ended.remove(visitor);
         let Some(slot) = self.pairs.get_mut(visitor) else {
             return;
         };
@@ -158,6 +198,9 @@ impl Core {
             }
             let Some(request) = slot.waiting.pop_front() else {
                 self.pairs.remove(visitor);
+                if !self.open.contains_key(visitor) {
+                    self.ended.remove(visitor);
+                }
                 return;
             };
             let new_to_storage = std::mem::take(&mut slot.new_to_storage);
@@ -190,45 +233,80 @@ impl Core {
             }
             with => with?,
         };
-        if let Some(id) = self.open_pair(visitor, with) {
-            return Ok(match named_other(&request.command, id) {
-                Some(other) => Step::Other(other),
-                None => Step::Go(id),
-            });
+        let open = self.open_pair(visitor, with);
+        let named = open.and_then(|open| named_other(&request.command, open));
+        if let (Some(open), None) = (open, named)
+            && (new_to_storage || !self.may_be_of_an_ended(visitor, open, request))
+        {
+            return Ok(Step::Go(open));
         }
         if self.ending.contains_key(visitor) {
             return Ok(Step::Wait(Waits::End));
         }
         let slot = self.pairs.get(visitor).expect("its requests are being run");
-        let Some(known) = &slot.known else {
+        let known = slot.known.as_ref().map(|known| (known.number, known.channel));
+        let all = self.ended.get(visitor).filter(|_| known.is_some() || open.is_some());
+        let Some(all) = all else {
             let read = Read::Customer { party: visitor.clone(), newest: limits::VISITOR_CONVERSATIONS_SEEN };
             self.hands.read(After::Visitor(visitor.clone()), read);
             return Ok(Step::Wait(Waits::Storage));
         };
-        let (number, channel) = (known.number, known.channel);
-        // One that is open there is open here too, and had it fitted it would have been found.
-        let ended = known.conversations.iter().find(|header| !header.is_open() && with.fits(header));
-        if matches!(request.command, Command::End { .. }) {
-            return ended.map(|header| Step::Answered(Answer::Ended(header.id))).ok_or(NO_CONVERSATION);
+        if let Some(other) = named
+            && (matches!(request.command, Command::End { .. }) || all.iter().all(|ended| ended.id != other))
+        {
+            return Ok(Step::Other(other));
         }
-        if let (false, Some(header), Some(id)) = (new_to_storage, ended, client_msg_id(&request.command)) {
-            let sender = sender_in(header, with);
-            let read = Read::Sent { conversation: header.id, sender, client_msg_id: id.clone() };
+        let ended: SmallVec<[Ended; 4]> =
+            all.iter().filter(|ended| with.fits(ended.agent, ended.named)).copied().collect();
+        if let (false, Some(newest), Some(id)) = (new_to_storage, ended.first(), client_msg_id(&request.command)) {
+            let (sender, client_msg_id) = (newest.sender(with), id.clone());
+            let conversations = ended.iter().map(|ended| ended.id).collect();
+            let read = Read::SentInAny { conversations, sender, client_msg_id };
             self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
             return Ok(Step::Wait(Waits::Storage));
         }
+        if let Some(open) = open {
+            return Ok(Step::Go(open));
+        }
+        if matches!(request.command, Command::End { .. }) {
+            let newest = ended.first();
+            return newest.map(|ended| Step::Answered(Answer::Ended(ended.id))).ok_or(NO_CONVERSATION);
+        }
+        let known = known.expect("asked for above where none is open");
+        self.open_as_wanted(visitor, known, with, ended.first(), &request.command).map(Step::Go)
+    }
+
+    /// The conversation that a first send opens.
+    fn open_as_wanted(
+        &mut self,
+        visitor: &Party,
+        known: (Option<CustomerNumber>, Option<Channel>),
+        with: With,
+        ended: Option<&Ended>,
+        command: &Command,
+    ) -> Result<ConversationId, Refusal> {
         match with {
             With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
             With::Named(agent) => {
                 let profile = self.hands.directory.find(&AgentRef::Id(agent));
                 let group = profile.and_then(|profile| profile.groups.first().cloned());
-                self.open_for_visitor(visitor, (number, channel), Some(agent), group).map(Step::Go)
+                self.open_for_visitor(visitor, known, Some(agent), group)
             }
-            With::Anybody => {
-                let group = named_group(&request.command);
-                self.open_for_visitor(visitor, (number, channel), None, group).map(Step::Go)
-            }
+            With::Anybody => self.open_for_visitor(visitor, known, None, named_group(command)),
         }
+    }
+
+    /// Whether a send may be a retry of what was stored before its open conversation began.
+    fn may_be_of_an_ended(&self, visitor: &Party, open: ConversationId, request: &Request) -> bool {
+        let Some(id) = client_msg_id(&request.command) else { return false };
+        if self.ended.get(visitor).is_some_and(|ended| ended.is_empty()) {
+            return false;
+        }
+        let live = self.conversations.get(&open).and_then(|slot| slot.live.as_ref());
+        !live.is_some_and(|live| {
+            let sender = live.author(&request.actor);
+            sender.is_some_and(|sender| matches!(live.dedup.look_up(sender, id), Known::Seen(_)))
+        })
     }
 
     fn with_whom(&self, request: &Request) -> Result<With, Refusal> {
@@ -269,7 +347,8 @@ impl Core {
         let open = self.open.get(visitor)?;
         let headers = || {
             let slots = open.iter().rev().filter_map(|id| self.conversations.get(id));
-            slots.filter_map(|slot| slot.live.as_ref()).map(|live| &live.header).filter(|header| with.fits(header))
+            let headers = slots.filter_map(|slot| slot.live.as_ref()).map(|live| &live.header);
+            headers.filter(|header| with.fits(header.agent, header.named))
         };
         let exact = headers().find(|header| match with {
             With::Named(agent) | With::Agent(agent) => header.agent == Some(agent),
@@ -308,7 +387,7 @@ impl Core {
 enum Step {
     /// It belongs to this open conversation.
     Go(ConversationId),
-    /// A customer who has an open conversation means another one, which may be an ended one of its own.
+    /// A customer who has an open conversation means another one, none of its own that ended lately.
     Other(ConversationId),
     /// It is answered already by what was.
     Answered(Answer),
@@ -342,12 +421,4 @@ fn about(request: Request, id: ConversationId) -> Request {
         other => other,
     };
     Request { command, ..request }
-}
-
-/// Who the sender was in an earlier conversation.
-fn sender_in(header: &Conversation, with: With) -> Sender {
-    match with {
-        With::Agent(agent) => Sender { side: Side::Agent, number: agent.get() },
-        With::Named(_) | With::Anybody => Sender { side: Side::Customer, number: header.customer_number.get() },
-    }
 }
