@@ -65,6 +65,29 @@ fn chats() {
     }
 }
 
+/// Of a message with an id a retry would store nothing; none of them is taken for another's.
+#[test]
+fn messages_with_ids_are_all_stored() {
+    for dialect in DIALECTS {
+        let arguments = ["--connections", "20", "--rate", "100", "--think", "50ms", "--message-ids"];
+        let done = kept(&[["chat", "--dialect", dialect].as_slice(), &arguments].concat());
+        assert_delivered(&done, 1);
+        assert_answered(&done);
+    }
+}
+
+/// A customer of one dialect with two devices hears on both what an agent of another writes.
+#[test]
+fn devices_hear_the_other_dialects_agent() {
+    for (dialect, agent_dialect) in [("webchat", "multichannel"), ("webchat", "kefu"), ("kefu", "webchat")] {
+        let people = ["--connections", "20", "--devices", "2", "--rate", "100", "--think", "0s"];
+        let spoken = ["chat", "--dialect", dialect, "--agent-dialect", agent_dialect];
+        let done = kept(&[spoken.as_slice(), &people].concat());
+        assert_delivered(&done, 2);
+        assert_eq!(done.result.dialect, format!("{dialect}+{agent_dialect}"));
+    }
+}
+
 #[test]
 fn sides_may_differ_and_processes_share() {
     let people = ["--connections", "21", "--devices", "1", "--rate", "100", "--think", "50ms", "--processes", "2"];

@@ -43,6 +43,22 @@ fn defaults_make_a_sound_run_of_every_scenario() {
 }
 
 #[test]
+fn agents_speak_as_customers_do_unless_told_otherwise() {
+    let spoken = |toml: &str| {
+        let settings = settings(&chat(toml)).unwrap();
+        (settings.dialect, settings.agent_dialect)
+    };
+    assert_eq!(spoken(""), (Dialect::Kefu, Dialect::Kefu));
+    assert_eq!(spoken("dialect = 'webchat'"), (Dialect::Webchat, Dialect::Webchat));
+    let both = spoken("dialect = 'webchat'\nagent_dialect = 'multichannel'");
+    assert_eq!(both, (Dialect::Webchat, Dialect::Multichannel));
+    let flags = Options { agent_dialect: Some(Dialect::Kefu), ..Options::default() };
+    let file = chat("dialect = 'webchat'\nagent_dialect = 'multichannel'\nmessage_ids = true");
+    let both = settings(&flags.or(file)).unwrap();
+    assert_eq!((both.agent_dialect, both.message_ids), (Dialect::Kefu, true));
+}
+
+#[test]
 fn a_file_of_phases_is_stretched_and_overridden() {
     let text = "[[phase]]\nname = 'up'\nduration = '10s'\nrate_from = 0\nrate_to = 50
         [[phase]]\nname = 'on'\nduration = '30s'\nrate = 50";

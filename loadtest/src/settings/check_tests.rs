@@ -58,6 +58,41 @@ fn a_payload_carries_its_number_and_fits() {
 }
 
 #[test]
+fn what_a_dialect_has_no_words_for_is_refused() {
+    let multichannel = Dialect::Multichannel;
+    let agents_only = Settings { dialect: multichannel, agent_dialect: multichannel, ..settings() };
+    agents_only.check(&ROOM).unwrap();
+    let queue = Settings { scenario: ScenarioKind::Queue, ..agents_only.clone() };
+    assert!(queue.check(&ROOM).unwrap_err().to_string().contains("another --agent-dialect"));
+    Settings { agent_dialect: Dialect::Kefu, ..queue }.check(&ROOM).unwrap();
+    let long = Settings { payload_bytes: 4097, ..agents_only.clone() };
+    assert!(long.check(&ROOM).unwrap_err().to_string().contains("4096 bytes"));
+    // Where nobody writes, nothing is too long.
+    Settings { scenario: ScenarioKind::Heartbeat, ..long }.check(&ROOM).unwrap();
+    assert!(refused(|settings| settings.agent_dialect = Dialect::Echo).contains("nobody is an agent"));
+    let mut placed = agents_only;
+    placed.target.path = Some("/ws".to_owned());
+    assert!(placed.check(&ROOM).unwrap_err().to_string().contains("each has its own path"));
+}
+
+#[test]
+fn results_name_both_sides() {
+    use Dialect::{Echo, Kefu, Multichannel, Webchat};
+    use ScenarioKind::{Chat, Fanout, Heartbeat};
+    for (scenario, dialect, agent_dialect, named) in [
+        (Chat, Kefu, Kefu, "kefu"),
+        (Chat, Multichannel, Multichannel, "kefu+multichannel"),
+        (Chat, Multichannel, Kefu, "kefu"),
+        (Chat, Webchat, Multichannel, "webchat+multichannel"),
+        (Fanout, Webchat, Kefu, "webchat+kefu"),
+        (Fanout, Echo, Echo, "echo"),
+        (Heartbeat, Multichannel, Kefu, "multichannel"),
+    ] {
+        assert_eq!(Settings { scenario, dialect, agent_dialect, ..settings() }.dialects(), named);
+    }
+}
+
+#[test]
 fn too_many_sockets_say_how_many_processes_would_do() {
     // 50,000 customers and 10 agents; 20,000 less 64 a process.
     let text = refused(|settings| settings.connections = 50_000);

@@ -8,8 +8,17 @@ use switchboard_protocol::model::{ClientMsgId, Sender, Sent, Seq, limits};
 /// The recent client message ids of a conversation.
 #[derive(Debug)]
 pub(crate) struct Dedup {
-    recent: VecDeque<(Sender, ClientMsgId, Sent)>,
+    recent: VecDeque<Recent>,
     older: Older,
+}
+
+/// One of the recent ids. Its fingerprint is looked at first: ids of one client often begin alike, and lie elsewhere.
+#[derive(Debug)]
+struct Recent {
+    fingerprint: u64,
+    sender: Sender,
+    id: ClientMsgId,
+    sent: Sent,
 }
 
 /// What is known of the ids that are not among the recent ones.
@@ -46,11 +55,11 @@ impl Dedup {
 
     /// What is known about an id of a sender.
     pub(crate) fn look_up(&self, sender: Sender, id: &ClientMsgId) -> Known {
-        let seen = self.recent.iter().rev().find(|(by, known, _)| *by == sender && known == id);
-        match (seen, &self.older) {
-            (Some((_, _, sent)), _) => Known::Seen(*sent),
-            (None, Older::Fingerprints(older)) if older.is_empty() => Known::New,
-            (None, Older::Fingerprints(older)) if !older.contains(&fingerprint(sender, id)) => Known::New,
+        let fingerprint = fingerprint(sender, id);
+        let same = |known: &&Recent| known.fingerprint == fingerprint && known.sender == sender && known.id == *id;
+        match (self.recent.iter().rev().find(same), &self.older) {
+            (Some(known), _) => Known::Seen(known.sent),
+            (None, Older::Fingerprints(older)) if !older.contains(&fingerprint) => Known::New,
             (None, Older::Fingerprints(_) | Older::Unknown) => Known::AskStorage,
         }
     }
@@ -59,17 +68,17 @@ impl Dedup {
     /// might miss it.
     pub(crate) fn remember(&mut self, sender: Sender, id: ClientMsgId, sent: Sent, durable: Seq) {
         while self.recent.len() >= limits::DEDUP_RECENT_IDS
-            && self.recent.front().is_some_and(|(_, _, oldest)| oldest.seq <= durable)
-            && let Some((by, oldest, _)) = self.recent.pop_front()
+            && self.recent.front().is_some_and(|oldest| oldest.sent.seq <= durable)
+            && let Some(oldest) = self.recent.pop_front()
         {
             match &mut self.older {
                 Older::Fingerprints(older) if older.len() < limits::DEDUP_FINGERPRINTS => {
-                    older.insert(fingerprint(by, &oldest));
+                    older.insert(oldest.fingerprint);
                 }
                 Older::Fingerprints(_) | Older::Unknown => self.older = Older::Unknown,
             }
         }
-        self.recent.push_back((sender, id, sent));
+        self.recent.push_back(Recent { fingerprint: fingerprint(sender, &id), sender, id, sent });
     }
 }
 
