@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use switchboard_domain::desk::Defaults;
 use switchboard_domain::{
-    ConnectionId, Core, Effect, Input, Origin, Outcome, Placement, Request, Settings, ShardId, Start,
+    ConnectionId, Core, Effect, Input, Origin, Outcome, Placement, Request, Settings, ShardId, Start, Windows,
 };
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{
@@ -91,13 +91,19 @@ impl World {
             // Enough for any bench: a lease that runs out would be measured too.
             leases: (0..VSHARDS).map(|index| (VShard::new(index).expect("below 4096"), 1 << 20..1 << 40)).collect(),
         };
-        let core = Core::new(Settings { agents: defaults }, SHARD, Placement::even(1));
+        let core = Core::new(Settings { agents: defaults, windows: Windows::default() }, SHARD, Placement::even(1));
         let mut world = Self { core, open, effects: Vec::new(), sent: 0 };
         world.core.start(NOW, &start, &mut world.effects);
         let users = (1..=conversations).map(|number| (number, Party::User(user(number))));
         let agents = (0..AGENTS).map(|number| (conversations + 1 + number, Party::Agent(agent(number))));
         for (slot, party) in users.chain(agents) {
-            let arrived = Input::Arrived { connection: connection(slot), party, accept: Accept::Auto, claims: None };
+            let arrived = Input::Arrived {
+                connection: connection(slot),
+                party,
+                accept: Accept::Auto,
+                statuses: false,
+                claims: None,
+            };
             world.core.handle(NOW, arrived, &mut world.effects);
         }
         world.effects.clear();
@@ -196,6 +202,7 @@ fn listeners(c: &mut Criterion) {
             connection: connection(1_000_000 + slot),
             party: party.clone(),
             accept: Accept::Auto,
+            statuses: false,
             claims: None,
         };
         world.core.handle(NOW, arrived, &mut world.effects);

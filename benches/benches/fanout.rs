@@ -31,6 +31,7 @@ fn event() -> Event {
         body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: None,
+        revised: None,
     };
     let scene = Scene {
         conversation,

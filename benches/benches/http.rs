@@ -55,7 +55,7 @@ fn upgrade(head: &str, out: &mut Vec<u8>) -> Option<DialectKind> {
     let request = parse(head);
     let accept = handshake::check(&request).expect("the handshake is valid");
     handshake::write_accept(out, &accept);
-    DialectKind::at_path(request.path)
+    DialectKind::of_upgrade(request.path, &|_| None)
 }
 
 fn requests(c: &mut Criterion) {

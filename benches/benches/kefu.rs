@@ -36,6 +36,7 @@ fn message(seq: u64) -> Message {
         body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: seq.is_multiple_of(2).then_some(NOW),
+        revised: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn message(number: u64) -> Message {
         body: Body { kind: BodyKind::Text, content: CONTENT.into(), file_url: None, metadata: None },
         created_at: NOW,
         read_at: None,
+        revised: None,
     }
 }
 

@@ -56,6 +56,7 @@ fn rows(found: &Found) -> usize {
         Found::Customer { conversations, .. } | Found::OpenConversations(conversations) => conversations.len(),
         Found::Conversation(found) => usize::from(found.is_some()),
         Found::Sent(found) => usize::from(found.is_some()),
+        Found::Message(found) => usize::from(found.is_some()),
         Found::Seq(found) => usize::from(found.is_some()),
         Found::Agents(agents) => agents.len(),
         Found::Customers { customers, .. } => customers.len(),

@@ -34,6 +34,7 @@ fn event(metadata: Option<&str>) -> Event {
             body: Body { kind: BodyKind::Text, content, file_url: None, metadata: metadata.map(Into::into) },
             created_at: NOW,
             read_at: None,
+            revised: None,
         },
         author: None,
     }

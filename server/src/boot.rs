@@ -13,7 +13,7 @@ use miette::{Context as _, IntoDiagnostic, Result, miette};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use switchboard_domain::desk::Defaults;
-use switchboard_domain::{Core, Placement, Settings, ShardId, Start};
+use switchboard_domain::{Core, Placement, Settings, ShardId, Start, Windows};
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{AgentId, AgentProfile, Conversation, Found, Read, VShard, Write, Written};
 use switchboard_storage::{Completions, Done, Op, Store, StoreError, Ticket};
@@ -142,6 +142,10 @@ fn start_shards(
             max_concurrent: config.agents_max_concurrent,
             groups: config.agents_groups.clone(),
             grace_millis: u64::try_from(config.agent_grace.as_millis()).into_diagnostic()?,
+        },
+        windows: Windows {
+            edit_millis: u64::try_from(config.message_edit_window.as_millis()).into_diagnostic()?,
+            recall_millis: u64::try_from(config.message_recall_window.as_millis()).into_diagnostic()?,
         },
     };
     let ports = mesh(&wakers);

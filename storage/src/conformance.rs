@@ -13,8 +13,8 @@ use std::sync::Arc;
 use switchboard_protocol::model::limits::PAGE_MAX;
 use switchboard_protocol::model::{
     AgentId, AgentProfile, Conversation, ConversationFilter, ConversationId, Found, Group, ListPosition, Listed,
-    Message, MessageId, Party, Platform, Read, Sender, Sent, Seq, Side, State, Timestamp, VShard, Viewer, Write,
-    Written,
+    Message, MessageId, Party, Platform, Read, Revision, Sender, Sent, Seq, Side, State, Timestamp, VShard, Viewer,
+    Write, Written,
 };
 
 pub use caller::{Caller, Heard, Inbox};
@@ -49,6 +49,9 @@ const CASES: &[(&str, Case)] = &[
     ("the seq of a message is told for its own conversation only", seq_of),
     ("mark read passes strangers over and marks once", mark_read),
     ("mark read sees messages of its own group", mark_read_in_group),
+    ("a message is edited and recalled in place, and found by its id", revise),
+    ("a revision sees what its own group did", revise_in_group),
+    ("a customer's list is its own conversations, newest first", customers_list),
     ("a closed conversation leaves the open index", closed_leaves_index),
     ("open conversations page by ascending id", open_pages),
     ("a customer's conversations come newest first", customers_newest),
@@ -218,6 +221,92 @@ fn mark_read_in_group(caller: &Caller) {
     let times: Vec<_> = history(caller, header.id, 1, 50).iter().map(|message| message.read_at).collect();
     let expected: Vec<_> = (1..=50).map(|id| Some(Timestamp::from_millis(id))).collect();
     assert_eq!(times, expected);
+}
+
+fn revise(caller: &Caller) {
+    let (mut one, mut two) = (conversation(1, user(100)), conversation(2, user(101)));
+    let (write, mut first) = append(&mut one, 1, Side::Customer, Some("k"));
+    caller.write(write);
+    let (write, second) = append(&mut one, 2, Side::Customer, None);
+    caller.write(write);
+    caller.write(append(&mut two, 3, Side::Agent, None).0);
+    one.agent_unread = 7;
+    let by_id = |id| match caller.read(Read::Message(message_id(id))) {
+        Found::Message(message) => message.map(|message| *message),
+        other => panic!("the answer is no message: {other:?}"),
+    };
+    assert_eq!((by_id(1), by_id(9)), (Some(first.clone()), None));
+    let revise = |seq, revision: Revision, at| Write::Revise {
+        conversation: one.clone(),
+        seq: Seq::new(seq),
+        revision,
+        at: Timestamp::from_millis(at),
+    };
+    let edit = Revision::Edit("改".into());
+    first.revise(&edit, Timestamp::from_millis(1000));
+    assert_eq!(caller.write(revise(1, edit, 1000)), Written::Revised(Box::new(first.clone())));
+    assert_eq!((&*first.body.content, first.edited_at()), ("改", Some(Timestamp::from_millis(1000))));
+    assert_eq!(history(caller, one.id, 1, 2), [first.clone(), second.clone()]);
+    assert_eq!(read_header(caller, one.id), Some(one.clone()), "the header is saved");
+    // Marked as read before or after, both are kept.
+    let mark = Write::MarkRead {
+        conversation: one.clone(),
+        messages: vec![first.id],
+        of: Side::Customer,
+        at: Timestamp::from_millis(1500),
+    };
+    assert_eq!(caller.write(mark), Written::Marked(vec![first.id]));
+    first.read_at = Some(Timestamp::from_millis(1500));
+    assert_eq!(by_id(1), Some(first.clone()));
+    first.revise(&Revision::Recall, Timestamp::from_millis(2000));
+    assert_eq!(caller.write(revise(1, Revision::Recall, 2000)), Written::Revised(Box::new(first.clone())));
+    assert_eq!(history(caller, one.id, 1, 2), [first.clone(), second]);
+    assert!(first.body.content.is_empty() && first.recalled_at().is_some());
+    let key = sent_as(caller, &one, first.sender, "k");
+    assert_eq!(key, Some(samples::sent(&first)), "a retry is still answered as the first time");
+}
+
+fn revise_in_group(caller: &Caller) {
+    let mut header = conversation(1, user(100));
+    let mut numbers = Vec::new();
+    for id in 1..=30 {
+        caller.submit(Op::Write(append(&mut header, id, Side::Agent, None).0));
+        for (revision, at) in [(Revision::Edit(format!("edit {id}")), 1), (Revision::Recall, 2)] {
+            let write = Write::Revise {
+                conversation: header.clone(),
+                seq: Seq::new(id),
+                revision,
+                at: Timestamp::from_millis(at),
+            };
+            numbers.push((id, at, caller.submit(Op::Write(write))));
+        }
+    }
+    for (id, at, number) in numbers {
+        let Written::Revised(message) = caller.written(number) else { panic!("a message was expected") };
+        assert_eq!(message.id, message_id(id));
+        assert_eq!(message.edited_at().is_some(), at == 1);
+    }
+    let messages = history(caller, header.id, 1, 30);
+    assert!(messages.iter().all(|message| message.recalled_at() == Some(Timestamp::from_millis(2))));
+}
+
+fn customers_list(caller: &Caller) {
+    let (mine, others) = (visitor("visitor_1"), user(7));
+    for (id, party) in [(10, &mine), (20, &others), (300, &mine), (40, &mine)] {
+        let mut header = conversation(id, party.clone());
+        header.customer_number = conversation(10, party.clone()).customer_number;
+        caller.write(opening(&header));
+        if id == 40 {
+            header.state = State::Closed;
+            caller.write(saving(&header));
+        }
+    }
+    let filter = |state| ConversationFilter { state, customer: Some(mine.clone()), ..ConversationFilter::default() };
+    let (first, next) = listed(caller, filter(None), None, 2);
+    assert_eq!((first, next.map(|at| at.conversation.get())), (vec![300, 40], Some(40)));
+    assert_eq!(listed(caller, filter(None), next, 2), (vec![10], None));
+    assert_eq!(listed(caller, filter(None), None, 3), (vec![300, 40, 10], None), "a full page that is the last");
+    assert_eq!(listed(caller, filter(Some(State::Closed)), None, 1), (vec![40], None));
 }
 
 fn closed_leaves_index(caller: &Caller) {

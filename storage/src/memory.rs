@@ -55,6 +55,12 @@ impl Tables {
                 self.save(conversation, false);
                 return Written::Marked(self.mark_read(conversation.id, messages, *of, *at));
             }
+            Write::Revise { conversation, seq, revision, at } => {
+                self.save(conversation, false);
+                let message = self.messages.get_mut(&(conversation.id, *seq)).expect("what is revised is there");
+                message.revise(revision, *at);
+                return Written::Revised(Box::new(message.clone()));
+            }
             Write::SaveAgent(profile) => {
                 self.agents.insert(profile.id, Some(profile.clone()));
             }
@@ -80,6 +86,10 @@ impl Tables {
             Read::SeqOf { conversation, message } => {
                 let place = self.places.get(message).filter(|(of, _)| of == conversation);
                 Found::Seq(place.map(|(_, seq)| *seq))
+            }
+            Read::Message(id) => {
+                let message = self.places.get(id).and_then(|place| self.messages.get(place));
+                Found::Message(message.cloned().map(Box::new))
             }
             Read::Sent { conversation, sender, client_msg_id } => {
                 Found::Sent(self.sent.get(&dedup_key(*conversation, *sender, client_msg_id)).copied())

@@ -13,8 +13,8 @@ use rkyv::with::{InlineAsBox, Map};
 use rkyv::{Archive, Portable, Serialize};
 use switchboard_protocol::model::{
     Accept, AgentCode, AgentId, AgentProfile, AgentStatus, Body, BodyKind, Conversation, ConversationId, CustomerId,
-    CustomerNumber, Group, InvalidId, Message, MessageId, Party, Sender, Sent, Seq, Side, State, Timestamp, UserId,
-    VisitorId,
+    CustomerNumber, Group, InvalidId, Message, MessageId, Party, Revised, Sender, Sent, Seq, Side, State, Timestamp,
+    UserId, VisitorId,
 };
 
 use crate::StoreError;
@@ -23,6 +23,8 @@ use crate::StoreError;
 pub(crate) const VERSION: u8 = 1;
 /// Of a message with metadata, and of a conversation of a customer of a channel: what has neither is written as before.
 const VERSION_2: u8 = 2;
+/// Of a message that was edited or recalled: any other is written as before.
+const VERSION_3: u8 = 3;
 
 /// Mirrors an enum without data, both ways.
 macro_rules! mirror_enum {
@@ -77,6 +79,20 @@ struct MessageV2<'a> {
     message: MessageV1<'a>,
     #[rkyv(with = InlineAsBox)]
     metadata: &'a str,
+}
+
+#[derive(Archive, Serialize)]
+struct MessageV3<'a> {
+    message: MessageV1<'a>,
+    #[rkyv(with = Map<InlineAsBox>)]
+    metadata: Option<&'a str>,
+    revised: RevisedV1,
+}
+
+#[derive(Archive, Serialize)]
+enum RevisedV1 {
+    Edited(u64),
+    Recalled(u64),
 }
 
 #[derive(Archive, Serialize)]
@@ -179,9 +195,15 @@ pub(crate) fn write_message(message: &Message, out: &mut Vec<u8>) {
         created_at: message.created_at.as_millis(),
         read_at: message.read_at.map(Timestamp::as_millis),
     };
-    match message.body.metadata.as_deref() {
-        None => write(&record, out),
-        Some(metadata) => write_as(VERSION_2, &MessageV2 { message: record, metadata }, out),
+    let revised = match message.revised {
+        Some(Revised::Edited(at)) => Some(RevisedV1::Edited(at.as_millis())),
+        Some(Revised::Recalled(at)) => Some(RevisedV1::Recalled(at.as_millis())),
+        None => None,
+    };
+    match (message.body.metadata.as_deref(), revised) {
+        (None, None) => write(&record, out),
+        (Some(metadata), None) => write_as(VERSION_2, &MessageV2 { message: record, metadata }, out),
+        (metadata, Some(revised)) => write_as(VERSION_3, &MessageV3 { message: record, metadata, revised }, out),
     }
 }
 
@@ -189,11 +211,21 @@ pub(crate) fn write_message(message: &Message, out: &mut Vec<u8>) {
 /// the other readers here do.
 pub(crate) fn read_message(conversation: ConversationId, seq: Seq, bytes: &[u8]) -> Result<Message, StoreError> {
     const WHAT: &str = "a message";
-    let (record, metadata): (&ArchivedMessageV1<'static>, Option<&str>) = if bytes.first() == Some(&VERSION_2) {
-        let record: &ArchivedMessageV2<'static> = open_as(VERSION_2, WHAT, bytes)?;
-        (&record.message, Some(&record.metadata))
-    } else {
-        (open(WHAT, bytes)?, None)
+    let (record, metadata, revised): (&ArchivedMessageV1<'static>, Option<&str>, Option<Revised>) = match bytes.first()
+    {
+        Some(&VERSION_2) => {
+            let record: &ArchivedMessageV2<'static> = open_as(VERSION_2, WHAT, bytes)?;
+            (&record.message, Some(&record.metadata), None)
+        }
+        Some(&VERSION_3) => {
+            let record: &ArchivedMessageV3<'static> = open_as(VERSION_3, WHAT, bytes)?;
+            let revised = match &record.revised {
+                ArchivedRevisedV1::Edited(at) => Revised::Edited(Timestamp::from_millis(at.to_native())),
+                ArchivedRevisedV1::Recalled(at) => Revised::Recalled(Timestamp::from_millis(at.to_native())),
+            };
+            (&record.message, record.metadata.as_ref().map(|metadata| &**metadata), Some(revised))
+        }
+        _ => (open(WHAT, bytes)?, None, None),
     };
     Ok(Message {
         id: MessageId::from_wire(record.id.to_native()).map_err(invalid(WHAT))?,
@@ -208,6 +240,7 @@ pub(crate) fn read_message(conversation: ConversationId, seq: Seq, bytes: &[u8])
         },
         created_at: Timestamp::from_millis(record.created_at.to_native()),
         read_at: record.read_at.as_ref().map(|at| Timestamp::from_millis(at.to_native())),
+        revised,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What every story stands on: a server process, peers, REST, patterns to compare with. Knows the guides'
 //! words and the command line; must not know the server's code.
 
+pub mod bytedesk;
 pub mod forge;
 pub mod kefu;
 pub mod pattern;

@@ -3,7 +3,7 @@
 use switchboard_domain::{ConnectionId, ShardId};
 use switchboard_protocol::model::{
     Accept, Actor, AgentChange, AgentChoice, AgentDraft, AgentId, AgentRef, AgentStatus, Body, BodyKind, ClientMsgId,
-    Command, ConversationId, Draft, Group, MessageId, Party, Seq, Side, State, Target, Window,
+    Command, ConversationId, Draft, Group, MessageId, Party, Revision, Seq, Side, State, Target, Transfer, Window,
 };
 
 use super::people::{ADMIN, LOOSE, named, pair};
@@ -14,6 +14,12 @@ impl World {
     pub fn act(&mut self) {
         if self.rng.one_in(25) {
             return self.administer();
+        }
+        if self.rng.one_in(15) {
+            return self.revise();
+        }
+        if self.rng.one_in(25) {
+            return self.give_away();
         }
         let person = self.rng.range(0, self.people.all.len() as u64) as usize;
         if self.rng.one_in(8) {
@@ -58,7 +64,7 @@ impl World {
 
     fn open(&mut self, person: usize) {
         let group = self.rng.one_in(4).then(|| Group::new("vip").expect("short"));
-        self.act_as(person, Command::Open { group });
+        self.act_as(person, Command::Open { user: None, agent: None, group });
     }
 
     fn visitor_acts(&mut self, person: usize) {
@@ -199,7 +205,7 @@ impl World {
         if matches!(self.people.all[person].party, Party::Customer(_)) {
             // Now and then it names one that it knows.
             let named = if self.rng.one_in(4) { self.own(person) } else { None };
-            return Target::Own { named, group: None };
+            return Target::Own { named, agent: None, group: None };
         }
         let agents = self.people.agents().len() as u64;
         let person = &self.people.all[person];
@@ -303,6 +309,63 @@ impl World {
             }
         };
         self.ask_as_admin(command);
+    }
+
+    /// Somebody edits or recalls a message, or looks at it: mostly who wrote it, now and then an admin or a stranger.
+    fn revise(&mut self) {
+        let durable: Vec<_> = self.judge.durable_messages();
+        if durable.is_empty() {
+            return;
+        }
+        let message = durable[self.rng.range(0, durable.len() as u64) as usize].clone();
+        let revision = match self.rng.range(0, 3) {
+            0 => Revision::Recall,
+            _ => Revision::Edit(format!("edited {}", self.number())),
+        };
+        let command = match self.rng.range(0, 6) {
+            0 => Command::ShowMessage(message.id),
+            _ => Command::Revise { message: message.id, revision },
+        };
+        let author = match message.sender.side {
+            Side::Agent => AgentId::new(message.sender.number).map(Party::Agent).ok(),
+            Side::Customer => Some(self.judge.decided[&message.conversation].customer.clone()),
+        };
+        let person = self.people.all.iter().position(|person| Some(&person.party) == author.as_ref());
+        match person {
+            Some(person) if !self.rng.one_in(8) => self.act_as(person, command),
+            Some(_) | None if self.rng.one_in(2) => {
+                let (shard, connection) = self.anywhere();
+                self.ask(ADMIN, shard, connection, Actor::Workbench(None), command);
+            }
+            Some(_) | None => {
+                let person = self.rng.range(0, self.people.all.len() as u64) as usize;
+                self.act_as(person, command);
+            }
+        }
+    }
+
+    /// A conversation is given to an agent or a group, by its agent or an admin.
+    fn give_away(&mut self) {
+        let open: Vec<_> = self.judge.saved.values().filter(|header| header.is_open()).cloned().collect();
+        if open.is_empty() {
+            return;
+        }
+        let header = &open[self.rng.range(0, open.len() as u64) as usize];
+        let agents = self.people.agents();
+        let to = match self.rng.range(0, 3) {
+            0 => Transfer::Group(Group::new(["default", "vip"][self.rng.range(0, 2) as usize]).expect("short")),
+            _ => Transfer::Agent(AgentRef::Id(agents[self.rng.range(0, agents.len() as u64) as usize])),
+        };
+        let command = Command::Transfer { conversation: header.id, to };
+        let own = header.agent.map(Party::Agent);
+        let person = self.people.all.iter().position(|person| Some(&person.party) == own.as_ref());
+        match person {
+            Some(person) if self.rng.one_in(2) => self.act_as(person, command),
+            Some(_) | None => {
+                let (shard, connection) = self.anywhere();
+                self.ask(ADMIN, shard, connection, Actor::Workbench(None), command);
+            }
+        }
     }
 
     /// Somebody at a workbench picks a waiting conversation for an agent; now and then two do at once.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use switchboard_domain::{Placement, ShardId};
 use switchboard_protocol::model::{
     AgentId, AgentProfile, AgentView, ClientMsgId, Conversation, ConversationId, Group, Message, MessageId, Party,
-    Sent, Seq, Side, State, VShard, Write,
+    Revision, Sent, Seq, Side, State, Timestamp, VShard, Write,
 };
 
 use super::people::LOOSE;
@@ -21,7 +21,11 @@ pub struct Judge {
     pub agents: BTreeMap<AgentId, Option<AgentProfile>>,
     /// Groups that an agent serves or has served: shards hear of a change one after another.
     pub(super) served: BTreeSet<(AgentId, Group)>,
+    /// Groups that a conversation is of or was: what is told of it may be from before.
+    pub(super) groups: BTreeMap<ConversationId, BTreeSet<Group>>,
     pub(super) messages: BTreeMap<(ConversationId, Seq), Message>,
+    /// What messages became, in order; and how many of that is confirmed.
+    pub(super) versions: BTreeMap<(ConversationId, Seq), (Vec<Message>, usize)>,
     /// Newest confirmed seq of each conversation.
     pub(super) durable: BTreeMap<ConversationId, Seq>,
     /// Agents whose assignment was confirmed.
@@ -55,6 +59,9 @@ pub struct Counts {
     pub accepted: u64,
     pub accepted_too_late: u64,
     pub offered: u64,
+    pub revised: u64,
+    pub given_to_agents: u64,
+    pub given_to_groups: u64,
 }
 
 impl Judge {
@@ -85,6 +92,11 @@ impl Judge {
                 assert_eq!(conversation.last_seq, before.last_seq, "a mark is no message");
                 assert_eq!((conversation.agent, conversation.state), (before.agent, before.state));
             }
+            Write::Revise { conversation, seq, revision, at } => {
+                let before = self.decided[&conversation.id].clone();
+                self.header(shard, placement, conversation, false);
+                self.revised(&before, conversation, *seq, (revision, *at));
+            }
             Write::SaveAgent(profile) => {
                 assert_eq!(shard, placement.desk(), "only the desk writes agents");
                 self.agents.insert(profile.id, Some(profile.clone()));
@@ -110,6 +122,11 @@ impl Judge {
         self.messages.range((id, Seq::ZERO)..=(id, durable)).map(|(_, message)| message.id).collect()
     }
 
+    /// All stored messages as they were sent.
+    pub fn durable_messages(&self) -> Vec<&Message> {
+        self.messages.values().filter(|message| message.seq <= self.durable_seq(message.conversation)).collect()
+    }
+
     /// The newest id that was minted in a virtual shard, as far as it shows.
     pub fn newest_id(&self, vshard: VShard) -> u64 {
         let conversations = self.decided.keys().map(|id| id.get()).filter(|id| id % 4096 == u64::from(vshard.index()));
@@ -126,10 +143,14 @@ impl Judge {
         assert_eq!(opens, before.is_none(), "the first write of {id} opens it, no other");
         if let Some(before) = before {
             let fixed = |header: &Conversation| {
-                (header.customer.clone(), header.customer_number, header.named, header.group.clone())
+                (header.customer.clone(), header.customer_number, header.named, header.created_at)
             };
             assert_eq!(fixed(header), fixed(before), "what never changes");
-            assert_eq!((header.created_at, header.queued_at), (before.created_at, before.queued_at));
+            if (&header.group, header.queued_at) != (&before.group, before.queued_at) {
+                assert!(header.queued_at >= before.queued_at, "to the end of the queue");
+                assert_eq!((header.state, header.agent, header.returned), (State::Pending, None, false), "given away");
+                self.counts.given_to_groups += 1;
+            }
             assert!(before.is_open() || !header.is_open(), "{id} was closed and is open again");
         }
         assert_eq!(header.agent.is_some() && header.is_open(), header.state == State::Active, "state and agent");
@@ -144,6 +165,7 @@ impl Judge {
         }
         let mut same = self.decided.values().filter(|other| other.customer == header.customer);
         assert!(same.all(|other| other.customer_number == header.customer_number), "a customer has one number");
+        self.groups.entry(id).or_default().insert(header.group.clone());
         self.decided.insert(id, header.clone());
     }
 
@@ -153,10 +175,36 @@ impl Judge {
         if before.agent != header.agent {
             assert!(header.is_open(), "assigned when closed");
             self.counts.assigned_later += 1;
-            assert_eq!(header.returned, header.agent.is_none(), "what lost its agent goes to the head");
+            // Given to a group in the millisecond in which it began to wait, it looks as it did; else what lost its
+            // agent goes to the head.
+            let given = header.group != before.group || header.queued_at != before.queued_at;
+            let at_once = header.queued_at.plus_millis(1000) > header.updated_at;
+            let returned = header.agent.is_none() && !given;
+            assert!(header.returned == returned || (returned && at_once), "what lost its agent goes to the head");
             self.counts.returned += u64::from(header.returned);
         }
         self.counts.ended += u64::from(!header.is_open());
+    }
+
+    /// A revision leaves everything but the message, and a recall one unread less.
+    fn revised(&mut self, before: &Conversation, header: &Conversation, seq: Seq, what: (&Revision, Timestamp)) {
+        let (revision, at) = what;
+        let place = (header.id, seq);
+        let (versions, _) = self.versions.entry(place).or_default();
+        let mut message = versions.last().unwrap_or(&self.messages[&place]).clone();
+        assert!(message.recalled_at().is_none(), "what was recalled is changed again");
+        let fewer = u32::from(matches!(revision, Revision::Recall));
+        let (customer, agent) = (before.customer_unread, before.agent_unread);
+        let least = match message.sender.side {
+            Side::Customer => (customer, agent.saturating_sub(fewer)),
+            Side::Agent => (customer.saturating_sub(fewer), agent),
+        };
+        let now = (header.customer_unread, header.agent_unread);
+        assert!(now == (customer, agent) || now == least, "unread after a revision");
+        assert_eq!((header.agent, header.state, header.last_seq), (before.agent, before.state, before.last_seq));
+        message.revise(revision, at);
+        versions.push(message);
+        self.counts.revised += 1;
     }
 
     fn appended(&mut self, header: &Conversation, message: &Message, client_msg_id: Option<&ClientMsgId>) {

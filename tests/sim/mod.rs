@@ -73,6 +73,20 @@ fn happened(sum: &Counts) -> bool {
     let Counts { sent, repeated, repeated_after_end, ended, assigned_later, returned, .. } = *sum;
     let Counts { synced, gaps, read, waited, pushed, crashes, accepted, accepted_too_late, offered, .. } = *sum;
     let rare = [accepted_too_late, repeated_after_end, gaps, returned, waited, crashes];
-    let common = [accepted, offered, sent, repeated, ended, assigned_later, synced, read, pushed];
+    let Counts { revised, given_to_agents, given_to_groups, .. } = *sum;
+    let common = [
+        revised,
+        given_to_agents,
+        given_to_groups,
+        accepted,
+        offered,
+        sent,
+        repeated,
+        ended,
+        assigned_later,
+        synced,
+        read,
+        pushed,
+    ];
     rare.iter().all(|times| *times > 20) && common.iter().all(|times| *times > 1000)
 }

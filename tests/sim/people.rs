@@ -30,6 +30,8 @@ pub struct Device {
     pub party: Party,
     /// It is offered conversations.
     pub picks: bool,
+    /// It hears of agents' statuses.
+    pub statuses: bool,
     /// The last seq it was told of each conversation.
     pub told: BTreeMap<ConversationId, Seq>,
     /// What it has, told or answered.
@@ -40,7 +42,16 @@ pub struct Device {
 
 impl Device {
     pub fn new(person: usize, shard: ShardId, party: Party) -> Self {
-        Self { person, shard, party, picks: false, told: BTreeMap::new(), got: BTreeSet::new(), owed: BTreeSet::new() }
+        Self {
+            person,
+            shard,
+            party,
+            picks: false,
+            statuses: false,
+            told: BTreeMap::new(),
+            got: BTreeSet::new(),
+            owed: BTreeSet::new(),
+        }
     }
 }
 

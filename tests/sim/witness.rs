@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use switchboard_protocol::model::{
     Actor, AgentRef, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, Read, Refusal,
-    Seq, Side, Target, Window, Write, limits,
+    Seq, Side, Target, Transfer, Window, Write, limits,
 };
 use switchboard_storage::Tables;
 
@@ -39,6 +39,11 @@ impl Judge {
             Write::MarkRead { conversation, .. } => {
                 self.saved.insert(conversation.id, conversation.clone());
             }
+            Write::Revise { conversation, seq, .. } => {
+                self.saved.insert(conversation.id, conversation.clone());
+                let (_, confirmed) = self.versions.entry((conversation.id, *seq)).or_default();
+                *confirmed += 1;
+            }
             Write::SaveAgent(_)
             | Write::DeleteAgent(_)
             | Write::LeaseIds(_)
@@ -55,6 +60,7 @@ impl Judge {
         let from = Seq::new(newest.saturating_sub(limits::BACKLOG_MAX_MESSAGES) + 1);
         let messages = history(tables, id, from, Seq::new(newest));
         let unread = messages.iter().filter(|message| message.sender.side == Side::Customer);
+        let unread = unread.filter(|message| message.recalled_at().is_none());
         unread.filter(|message| message.read_at.is_none()).map(|message| message.seq).collect()
     }
 
@@ -74,15 +80,25 @@ impl Judge {
 
     /// A device is told something.
     pub fn told(&mut self, device: &mut Device, event: &Event) {
-        let scene = event.scene();
+        let Some(scene) = event.scene() else {
+            let who = matches!(device.party, Party::Agent(_)) == device.statuses;
+            assert!(who, "an agent that does not hear of statuses is told of one: {event:?}");
+            return;
+        };
+        if let Event::Waiting { former, .. } | Event::Assigned { former, .. } = event
+            && former.map(Party::Agent).as_ref() == Some(&device.party)
+        {
+            // It gave the conversation away.
+            return;
+        }
         let (id, customer) = (scene.conversation, &scene.customer);
         let is_party = device.party == *customer || scene.agent.map(Party::Agent).as_ref() == Some(&device.party);
         if !is_party
             && let (Party::Agent(agent), Event::Waiting { .. } | Event::Assigned { .. } | Event::Ended { .. }) =
                 (&device.party, event)
         {
-            let group = self.saved[&id].group.clone();
-            assert!(device.picks && self.served.contains(&(*agent, group)), "offered to a stranger: {event:?}");
+            let serves = self.groups[&id].iter().any(|group| self.served.contains(&(*agent, group.clone())));
+            assert!(device.picks && serves, "offered to a stranger: {event:?}");
             self.counts.offered += 1;
             return;
         }
@@ -108,6 +124,14 @@ impl Judge {
             Event::Ended { .. } => assert!(!self.saved[&id].is_open(), "told of an end that is not durable"),
             Event::Read { messages, .. } => assert!(!messages.is_empty(), "told of nothing"),
             Event::Typing { .. } => {}
+            Event::Revised { message, .. } => {
+                let (versions, confirmed) = &self.versions[&(id, message.seq)];
+                let seen = Message { read_at: None, ..message.clone() };
+                assert!(versions[..*confirmed].contains(&seen), "told of a revision that is not durable: {message:?}");
+            }
+            // The customer, if it was given away.
+            Event::Waiting { .. } if device.party == *customer => {}
+            Event::AgentStatus { .. } => unreachable!("it has no scene"),
             Event::Waiting { .. } | Event::Overheard { .. } => panic!("told to a party: {event:?}"),
         }
     }
@@ -115,9 +139,11 @@ impl Judge {
     /// A message that somebody sees must be confirmed, and be what was sent.
     fn is_durable(&self, message: &Message) {
         assert!(message.seq <= self.durable_seq(message.conversation), "seen before it is durable: {message:?}");
-        let stored = &self.messages[&(message.conversation, message.seq)];
+        let place = (message.conversation, message.seq);
+        let stored = &self.messages[&place];
         let seen = Message { read_at: None, ..message.clone() };
-        assert_eq!(seen, *stored, "seen otherwise than sent");
+        let revised = self.versions.get(&place).is_some_and(|(versions, _)| versions.contains(&seen));
+        assert!(seen == *stored || revised, "seen otherwise than sent or revised: {seen:?}, not {stored:?}");
     }
 
     /// A request is answered.
@@ -166,6 +192,16 @@ impl Judge {
                 self.counts.accepted += 1;
             }
             (Answer::Agents { agents, .. }, Command::ListAgents { .. }) => self.views.clone_from(agents),
+            (Answer::Message(message), Command::Revise { .. } | Command::ShowMessage(_)) => self.is_durable(message),
+            (Answer::Conversation(header), Command::Transfer { to, .. }) => {
+                let saved = &self.saved[&header.id];
+                assert!(saved.updated_at >= header.updated_at, "answered before it was durable");
+                if let Transfer::Agent(AgentRef::Id(agent)) = to {
+                    assert!(self.had.contains(&(header.id, *agent)), "given to somebody else");
+                    self.counts.given_to_agents += 1;
+                }
+            }
+            (Answer::AgentStatus { .. }, Command::SetStatus(_)) => {}
             (Answer::Typing, Command::Typing { .. })
             | (Answer::Agent(_), Command::CreateAgent(_) | Command::UpdateAgent(..) | Command::GetAgent(_))
             | (Answer::AgentDeleted, Command::DeleteAgent(_))
@@ -179,7 +215,7 @@ impl Judge {
         let may = match &asked.actor {
             Actor::Admin => true,
             Actor::Agent(agent) => {
-                let group = self.served.contains(&(*agent, header.group.clone()));
+                let group = self.groups[&id].iter().any(|group| self.served.contains(&(*agent, group.clone())));
                 group || header.agent == Some(*agent) || self.had.contains(&(id, *agent))
             }
             actor => actor.party().as_ref() == Some(&header.customer),
@@ -217,6 +253,9 @@ impl Judge {
                 assert_eq!(messages.len() as u64, last.min(u64::from(size)), "a page is full");
             }
             Window::Page { .. } => {}
+            Window::BeforeSeq { seq, limit } => {
+                assert!(last < seq.get() && messages.len() <= limit as usize, "not what came before");
+            }
             Window::AfterSeq { seq, limit } => {
                 assert!(first == 0 || first == seq.get() + 1, "not what came after");
                 assert!(messages.len() == limit as usize || last.max(seq.get()) >= asked.durable, "not all");
@@ -258,7 +297,7 @@ impl Judge {
                 assert!(!asked.own, "its own conversation is not found: {asked:?}");
             }
             Refusal::WrongState => self.counts.accepted_too_late += 1,
-            Refusal::NotInGroup | Refusal::NoRoom => {}
+            Refusal::NotInGroup | Refusal::NoRoom | Refusal::AgentOffline | Refusal::Recalled | Refusal::TooLate => {}
             Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
             Refusal::LoginRequired
             | Refusal::OtherParty
@@ -270,9 +309,9 @@ impl Judge {
 
     fn an_end_is_decided(&self, asked: &Asked) -> bool {
         match &asked.command {
-            Command::Send { target: Target::Conversation(id), .. } | Command::Typing { conversation: id } => {
-                !self.decided[id].is_open()
-            }
+            Command::Send { target: Target::Conversation(id), .. }
+            | Command::Transfer { conversation: id, .. }
+            | Command::Typing { conversation: id } => !self.decided[id].is_open(),
             // An agent that answers a visitor whose conversation has ended; the visitor itself opens another.
             Command::Send { target: Target::Pair { visitor, .. }, .. } if matches!(asked.actor, Actor::Agent(_)) => {
                 let of = |party: &Party| matches!(party, Party::Visitor(id) if id == visitor);
@@ -320,6 +359,15 @@ impl Judge {
         self.durable = kept.clone();
         let stays = |id: &ConversationId, seq: &Seq| kept.get(id).is_some_and(|last| seq <= last);
         self.messages.retain(|(id, seq), _| stays(id, seq));
+        self.versions.retain(|(id, seq), _| stays(id, seq));
+        for ((id, seq), (versions, confirmed)) in &mut self.versions {
+            let stored = history(tables, *id, *seq, *seq).pop().expect("it stays");
+            let stored = Message { read_at: None, ..stored };
+            let kept = versions.iter().position(|version| *version == stored).map_or(0, |at| at + 1);
+            assert!(kept >= *confirmed, "a revision was durable and is gone");
+            versions.truncate(kept);
+            *confirmed = kept;
+        }
         self.sends.retain(|_, sent| stays(&sent.conversation, &sent.seq));
         self.by_id.retain(|_, sent| stays(&sent.conversation, &sent.seq));
         if let Found::Agents(agents) = tables.answer(&Read::Agents { after: None, limit: u32::MAX }) {
@@ -347,6 +395,9 @@ impl Counts {
         self.accepted += run.accepted;
         self.accepted_too_late += run.accepted_too_late;
         self.offered += run.offered;
+        self.revised += run.revised;
+        self.given_to_agents += run.given_to_agents;
+        self.given_to_groups += run.given_to_groups;
         self.crashes += run.crashes;
     }
 }

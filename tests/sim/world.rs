@@ -7,6 +7,7 @@ use std::ops::Range;
 use switchboard_domain::desk::Defaults;
 use switchboard_domain::{
     ConnectionId, Core, Effect, Input, Letter, Origin, Outcome, Placement, Request, Settings, ShardId, Start, Timer,
+    Windows,
 };
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{
@@ -166,7 +167,8 @@ impl World {
         let shard = self.placement.home(&party);
         // A device of an agent is now and then one that is offered conversations.
         let picks = matches!(party, Party::Agent(_)) && self.rng.one_in(4);
-        self.people.devices.insert(slot, Device { picks, ..Device::new(person, shard, party.clone()) });
+        let statuses = matches!(party, Party::Agent(_)) && self.rng.one_in(4);
+        self.people.devices.insert(slot, Device { picks, statuses, ..Device::new(person, shard, party.clone()) });
         let connection = ConnectionId { slot, generation: 0 };
         self.handle(
             shard,
@@ -174,6 +176,7 @@ impl World {
                 connection,
                 party,
                 accept: if picks { Accept::Manual } else { Accept::Auto },
+                statuses,
                 claims: None,
             },
         );
@@ -247,7 +250,11 @@ impl World {
         self.lanes = (0..self.plan.shards).map(|_| Lane::default()).collect();
         self.cores.clear();
         for shard in (0..self.plan.shards).map(ShardId) {
-            let mut core = Core::new(Settings { agents: agents.clone() }, shard, self.placement.clone());
+            let mut core = Core::new(
+                Settings { agents: agents.clone(), windows: Windows::default() },
+                shard,
+                self.placement.clone(),
+            );
             let mut effects = Vec::new();
             core.start(self.time(), &start, &mut effects);
             self.cores.push(core);

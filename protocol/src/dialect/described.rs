@@ -105,8 +105,8 @@ fn all_events(scene: &Scene) -> Vec<Event> {
     let (at, scene) = (Timestamp::from_millis(1_735_696_800_000), || scene.clone());
     let code = || AgentCode::new("cs_001").ok();
     let mut events = vec![
-        Event::Waiting { scene: Scene { agent: None, ..scene() }, group: Group::default(), at },
-        Event::Assigned { scene: scene(), code: code(), at },
+        Event::Waiting { scene: Scene { agent: None, ..scene() }, group: Group::default(), former: None, at },
+        Event::Assigned { scene: scene(), code: code(), former: AgentId::new(8).ok(), at },
         Event::Read { scene: scene(), of: Side::Agent, messages: vec![message(&scene(), Side::Agent, at).id], at },
         Event::Typing { scene: scene(), by: Side::Customer, at },
         Event::Ended { scene: scene(), by: Side::Agent, at },
@@ -114,8 +114,14 @@ fn all_events(scene: &Scene) -> Vec<Event> {
     for side in [Side::Customer, Side::Agent] {
         let message = message(&scene(), side, at);
         events.push(Event::Message { scene: scene(), message: message.clone(), author: code() });
-        events.push(Event::Overheard { scene: scene(), message, author: code() });
+        events.push(Event::Overheard { scene: scene(), message: message.clone(), author: code() });
+        for revision in [Revision::Edit("改".to_owned()), Revision::Recall] {
+            let mut message = message.clone();
+            message.revise(&revision, at);
+            events.push(Event::Revised { scene: scene(), message });
+        }
     }
+    events.push(Event::AgentStatus { agent: AgentId::new(7).expect("an id"), status: AgentStatus::Busy, at });
     // A new event must be added above: this match stops compiling.
     for event in &events {
         match event {
@@ -125,7 +131,9 @@ fn all_events(scene: &Scene) -> Vec<Event> {
             | Event::Ended { .. }
             | Event::Assigned { .. }
             | Event::Read { .. }
-            | Event::Typing { .. } => {}
+            | Event::Typing { .. }
+            | Event::Revised { .. }
+            | Event::AgentStatus { .. } => {}
         }
     }
     events
@@ -146,5 +154,6 @@ fn message(scene: &Scene, side: Side, at: Timestamp) -> Message {
         body,
         created_at: at,
         read_at: None,
+        revised: None,
     }
 }

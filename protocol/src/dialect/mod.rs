@@ -26,6 +26,8 @@ pub use json::{Fault, FieldError, Malformed, Scratch};
 pub enum DialectKind {
     /// Guide 2.
     Kefu,
+    /// Guide 1.
+    Bytedesk,
     /// Guide 3.
     Webchat,
     /// Guide 4.
@@ -34,11 +36,17 @@ pub enum DialectKind {
 
 impl DialectKind {
     /// All of them, for tables and metrics.
-    pub const ALL: [Self; 3] = [Self::Kefu, Self::Webchat, Self::Multichannel];
+    pub const ALL: [Self; 4] = [Self::Kefu, Self::Bytedesk, Self::Webchat, Self::Multichannel];
 
-    /// The dialect whose WebSocket lives at this path, if any does.
-    pub fn at_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| dialect(*kind).session().parameter(path).is_some())
+    /// The dialect whose WebSocket an upgrade of this path means, if any does. Where one that begins by a message lives
+    /// beside one that begins by a token, the query's `token` tells them apart (dialects.md: kefu and bytedesk).
+    pub fn of_upgrade(path: &str, query: Query<'_>) -> Option<Self> {
+        let mut here = Self::ALL.into_iter().filter(|kind| dialect(*kind).session().parameter(path).is_some());
+        let first = here.next()?;
+        match here.find(|kind| dialect(*kind).session().begins == Begins::ByToken) {
+            Some(by_token) if query("token").is_some() => Some(by_token),
+            Some(_) | None => Some(first),
+        }
     }
 }
 
@@ -46,6 +54,7 @@ impl DialectKind {
 pub fn dialect(kind: DialectKind) -> &'static dyn Dialect {
     match kind {
         DialectKind::Kefu => &kefu::Kefu,
+        DialectKind::Bytedesk => &bytedesk::Bytedesk,
         DialectKind::Webchat => &webchat::Webchat,
         DialectKind::Multichannel => &multichannel::Multichannel,
     }
@@ -72,6 +81,19 @@ pub enum Seat {
     Agent,
     /// A customer of a channel.
     Customer,
+}
+
+impl Seat {
+    /// The seat of a connection's party.
+    pub const fn of(party: Option<&Party>) -> Self {
+        match party {
+            None => Self::Nobody,
+            Some(Party::User(_)) => Self::User,
+            Some(Party::Visitor(_)) => Self::Visitor,
+            Some(Party::Agent(_)) => Self::Agent,
+            Some(Party::Customer(_)) => Self::Customer,
+        }
+    }
 }
 
 /// What a dialect needs to answer later (kefu: which action it was, and its `op_id`). Opaque to everybody
@@ -206,9 +228,13 @@ pub struct Session {
     pub path: &'static str,
     /// How it becomes a party's.
     pub begins: Begins,
+    /// Who may come here.
+    pub seats: &'static [Seat],
     /// What an agent is that came online by nothing else: one that the desk assigns to, or one that picks what its
     /// connections are offered (dialects.md, "Push or pull").
     pub accept: Accept,
+    /// Whether its agents hear of each other's statuses.
+    pub statuses: bool,
     /// With what it is closed after the answer to the last failed login (`limits::LOGIN_TRIES_MAX`).
     pub login_failed: CloseWith,
 }
@@ -227,6 +253,11 @@ pub enum Begins {
 }
 
 impl Session {
+    /// Whether a party may come here.
+    pub fn seats(&self, party: &Party) -> bool {
+        self.seats.contains(&Seat::of(Some(party)))
+    }
+
     /// Whether `path` is this dialect's; then the path's parameter as it came, empty if there is none.
     pub fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.path.split_once('{') {
@@ -292,6 +323,9 @@ const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
         | Refusal::WrongState
         | Refusal::NotInGroup
         | Refusal::NoRoom
+        | Refusal::AgentOffline
+        | Refusal::TooLate
+        | Refusal::Recalled
         | Refusal::TextOnly
         | Refusal::Taken(_)
         | Refusal::TakenBy { .. }
@@ -326,13 +360,15 @@ mod tests {
 
     #[test]
     fn the_table_is_found_by_path() {
-        assert_eq!(DialectKind::at_path("/ws"), Some(DialectKind::Kefu));
-        assert_eq!(DialectKind::at_path("/ws/chat"), Some(DialectKind::Webchat));
-        assert_eq!(DialectKind::at_path("/ws/"), None);
-        assert_eq!(DialectKind::at_path("/ws/cs/cs_001"), Some(DialectKind::Multichannel));
+        let at_path = |path| DialectKind::of_upgrade(path, &|_| None);
+        let with_token = |path| DialectKind::of_upgrade(path, &|name| (name == "token").then_some("x".into()));
+        assert_eq!((at_path("/ws"), with_token("/ws")), (Some(DialectKind::Kefu), Some(DialectKind::Bytedesk)));
+        assert_eq!([at_path("/ws/chat"), with_token("/ws/chat")], [Some(DialectKind::Webchat); 2]);
+        assert_eq!(at_path("/ws/"), None);
+        assert_eq!([at_path("/ws/cs/cs_001"), with_token("/ws/cs/1")], [Some(DialectKind::Multichannel); 2]);
         let multichannel = dialect(DialectKind::Multichannel).session();
         assert_eq!(multichannel.parameter("/ws/cs/a%20b"), Some("a%20b"));
-        assert_eq!(["/ws/cs/", "/ws/cs", "/ws/cs/a/b"].map(DialectKind::at_path), [None; 3]);
+        assert_eq!(["/ws/cs/", "/ws/cs", "/ws/cs/a/b"].map(at_path), [None; 3]);
         for kind in DialectKind::ALL {
             assert!(dialect(kind).session().login_failed.reason.len() <= 123);
         }

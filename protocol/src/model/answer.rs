@@ -1,8 +1,8 @@
 //! What the asker is told when its command succeeded.
 
 use super::{
-    AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView, CustomerAnswer, Line,
-    Message, NewToken, Party, Sent, Seq, Window,
+    AgentId, AgentStatus, AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView,
+    CustomerAnswer, Line, Message, NewToken, Party, Sent, Seq, Timestamp, Window,
 };
 
 /// The success of a command; its variants mirror [`super::Command`].
@@ -67,6 +67,17 @@ pub enum Answer {
     },
     /// An agent is gone.
     AgentDeleted,
+    /// An agent has this status in effect.
+    AgentStatus {
+        /// Which agent.
+        agent: AgentId,
+        /// Which status.
+        status: AgentStatus,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// A message as it is now.
+    Message(Box<Message>),
     /// Agents to choose from.
     Available(Vec<AvailableAgent>),
     /// Who the asker is.

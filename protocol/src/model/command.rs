@@ -1,8 +1,8 @@
 //! What a peer asks for: one closed enum, free of any dialect.
 
 use super::{
-    AgentChange, AgentCode, AgentDraft, AgentId, ConversationId, ConversationQuery, CustomerCommand, Draft, Group,
-    MessageId, NewToken, Seq, Side, VisitorId,
+    AgentChange, AgentCode, AgentDraft, AgentId, AgentStatus, ConversationId, ConversationQuery, CustomerCommand,
+    CustomerNumber, Draft, Group, MessageId, NewToken, Revision, Seq, Side, UserId, VisitorId,
 };
 
 /// An agent named by either of its names.
@@ -35,13 +35,44 @@ pub enum Target {
         /// The agent as the peer named it.
         agent: AgentChoice,
     },
-    /// The open one of the customer who asks (webchat). Its send opens it.
+    /// The open one of the customer who asks (webchat, bytedesk). Its send opens it.
     Own {
         /// The one that the customer means; while none of its own is open that is a guess and says nothing.
         named: Option<ConversationId>,
         /// The group for a new one; `default` if not named.
         group: Option<Group>,
+        /// The agent wanted when one is opened.
+        agent: Option<AgentRef>,
     },
+    /// The one between the asker and somebody (bytedesk). A user's send opens it.
+    Peer {
+        /// Who the asker says to be; refused if it is somebody else.
+        from: Option<PeerName>,
+        /// With whom. A user has one open conversation: for it this is the agent wanted when one is opened.
+        to: PeerName,
+        /// Which, if it is named; then `to` says nothing.
+        conversation: Option<ConversationId>,
+    },
+}
+
+/// A party as a peer names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerName {
+    /// Whoever the desk chooses.
+    Auto,
+    /// By its integer: a user's or agent's id, or the number shown for another customer.
+    Number(CustomerNumber),
+    /// An agent by its code.
+    Code(AgentCode),
+}
+
+/// To whom a conversation is to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// To this agent, at once.
+    Agent(AgentRef),
+    /// Into the queue of this group, at its end.
+    Group(Group),
 }
 
 /// Which part of a history.
@@ -53,6 +84,13 @@ pub enum Window {
         page: u64,
         /// 1 to 100.
         size: u32,
+    },
+    /// The last messages before a seq, ascending.
+    BeforeSeq {
+        /// The first seq the peer has; none of it on.
+        seq: Seq,
+        /// 1 to 100.
+        limit: u32,
     },
     /// Messages after a seq, ascending.
     AfterSeq {
@@ -75,7 +113,11 @@ pub enum Window {
 pub enum Command {
     /// The customer's open conversation, or a new one.
     Open {
-        /// The group for a new one; `default` if not named.
+        /// Whose; an admin must say, a user has only its own.
+        user: Option<UserId>,
+        /// The agent wanted for a new one.
+        agent: Option<AgentRef>,
+        /// The group for a new one; if not named, that of the agent wanted, else `default`.
         group: Option<Group>,
     },
     /// Part of a conversation's history.
@@ -140,6 +182,24 @@ pub enum Command {
     },
     /// Hear the messages of a conversation that is another's, on this connection until it ends.
     Watch(ConversationId),
+    /// Give a conversation to another agent or group.
+    Transfer {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// To whom.
+        to: Transfer,
+    },
+    /// A message as it is stored.
+    ShowMessage(MessageId),
+    /// Edit or recall a message.
+    Revise {
+        /// Which message.
+        message: MessageId,
+        /// What is to be done.
+        revision: Revision,
+    },
+    /// Set the asker's own status; it is an agent.
+    SetStatus(AgentStatus),
     /// Make an agent ahead of its first login.
     CreateAgent(Box<AgentDraft>),
     /// Show an agent.

@@ -1,7 +1,8 @@
 //! What a peer is told without having asked: one closed enum, free of any dialect.
 
 use super::{
-    AgentCode, AgentId, Channel, ConversationId, CustomerNumber, Group, Message, MessageId, Party, Side, Timestamp,
+    AgentCode, AgentId, AgentStatus, Channel, ConversationId, CustomerNumber, Group, Message, MessageId, Party, Side,
+    Timestamp,
 };
 
 /// The parties of the conversation an event happened in.
@@ -65,6 +66,8 @@ pub enum Event {
         scene: Scene,
         /// Whose agents may have it.
         group: Group,
+        /// Who gave it away, if somebody did: it and the customer are told too.
+        former: Option<AgentId>,
         /// When.
         at: Timestamp,
     },
@@ -83,6 +86,8 @@ pub enum Event {
         scene: Scene,
         /// The agent's code.
         code: Option<AgentCode>,
+        /// Who had it before, if it was given away: it is told too.
+        former: Option<AgentId>,
         /// When.
         at: Timestamp,
     },
@@ -106,11 +111,27 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A message was edited or recalled.
+    Revised {
+        /// Where.
+        scene: Scene,
+        /// The message as it is now; `message.revised` says what was done.
+        message: Message,
+    },
+    /// An agent has another status in effect.
+    AgentStatus {
+        /// Which agent.
+        agent: AgentId,
+        /// Which status.
+        status: AgentStatus,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Event {
-    /// Where it happened.
-    pub const fn scene(&self) -> &Scene {
+    /// Where it happened, if it happened in a conversation.
+    pub const fn scene(&self) -> Option<&Scene> {
         match self {
             Self::Message { scene, .. }
             | Self::Overheard { scene, .. }
@@ -118,7 +139,9 @@ impl Event {
             | Self::Ended { scene, .. }
             | Self::Assigned { scene, .. }
             | Self::Read { scene, .. }
-            | Self::Typing { scene, .. } => scene,
+            | Self::Typing { scene, .. }
+            | Self::Revised { scene, .. } => Some(scene),
+            Self::AgentStatus { .. } => None,
         }
     }
 }

@@ -75,6 +75,8 @@ pub const PAGE_MAX: u32 = 100;
 pub const KEFU_PAGE_DEFAULT: u32 = 10;
 /// Agents of a page of `/api/v1/agents` if the peer does not say.
 pub const AGENTS_PAGE_DEFAULT: u32 = 20;
+/// Conversations or messages of a page of `/api/v1` if the peer does not say.
+pub const BYTEDESK_PAGE_DEFAULT: u32 = 20;
 /// Message ids in one `kefu_message_read`.
 pub const READ_IDS_MAX: usize = 1000;
 

@@ -67,6 +67,8 @@ pub struct ConversationFilter {
     pub platform: Option<Platform>,
     /// That this agent sees.
     pub viewer: Option<Viewer>,
+    /// Of this customer.
+    pub customer: Option<Party>,
 }
 
 impl ConversationFilter {
@@ -76,6 +78,7 @@ impl ConversationFilter {
             && self.agent.is_none_or(|agent| conversation.agent == Some(agent))
             && self.platform.is_none_or(|platform| conversation.platform() == Some(platform))
             && self.viewer.as_ref().is_none_or(|viewer| viewer.sees(conversation))
+            && self.customer.as_ref().is_none_or(|customer| conversation.customer == *customer)
     }
 }
 

@@ -56,6 +56,13 @@ pub struct Body {
     pub metadata: Option<Box<str>>,
 }
 
+impl Body {
+    /// What is left of a recalled message.
+    pub const fn nothing() -> Self {
+        Self { kind: BodyKind::Text, content: String::new(), file_url: None, metadata: None }
+    }
+}
+
 /// What a sender hands in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
@@ -82,6 +89,64 @@ pub struct Message {
     pub created_at: Timestamp,
     /// When the other side marked it read.
     pub read_at: Option<Timestamp>,
+    /// What was done to it since, if anything.
+    pub revised: Option<Revised>,
+}
+
+/// What was done to a message after it was sent, last, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revised {
+    /// It says something else now.
+    Edited(Timestamp),
+    /// It says nothing any more; its place in the history stays.
+    Recalled(Timestamp),
+}
+
+impl Message {
+    /// When it was edited, if that was the last that was done to it.
+    pub const fn edited_at(&self) -> Option<Timestamp> {
+        match self.revised {
+            Some(Revised::Edited(at)) => Some(at),
+            Some(Revised::Recalled(_)) | None => None,
+        }
+    }
+
+    /// When it was recalled.
+    pub const fn recalled_at(&self) -> Option<Timestamp> {
+        match self.revised {
+            Some(Revised::Recalled(at)) => Some(at),
+            Some(Revised::Edited(_)) | None => None,
+        }
+    }
+
+    /// When it last changed: by being sent, read, edited or recalled.
+    pub fn changed_at(&self) -> Timestamp {
+        let revised = self.edited_at().or(self.recalled_at());
+        [self.read_at, revised].into_iter().flatten().fold(self.created_at, Timestamp::max)
+    }
+
+    /// Does what a revision says, at `at`. Of what is recalled nothing is left but an empty text.
+    pub fn revise(&mut self, revision: &Revision, at: Timestamp) {
+        match revision {
+            Revision::Edit(content) => {
+                self.body.content.clone_from(content);
+                self.revised = Some(Revised::Edited(at));
+            }
+            Revision::Recall => {
+                self.body = Body::nothing();
+                self.revised = Some(Revised::Recalled(at));
+            }
+        }
+    }
+}
+
+/// What is to be done to a message that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Revision {
+    /// It is to say this, a text that is not empty.
+    Edit(String),
+    /// It is to say nothing any more.
+    Recall,
 }
 
 /// What the sender of a message is told, the first time and at each retry.

@@ -21,7 +21,7 @@ mod token;
 
 pub use agent::{Accept, AgentChange, AgentDraft, AgentProfile, AgentStatus, AgentView, AvailableAgent};
 pub use answer::Answer;
-pub use command::{AgentChoice, AgentRef, Command, Target, Window};
+pub use command::{AgentChoice, AgentRef, Command, PeerName, Target, Transfer, Window};
 pub use conversation::{Conversation, State};
 pub use customer::{
     Channel, CustomerAnswer, CustomerChange, CustomerCommand, CustomerDraft, CustomerProfile, CustomerQuery,
@@ -35,7 +35,7 @@ pub use id::{
 pub use listing::{
     ConversationFilter, ConversationQuery, ConversationView, Line, ListPosition, Listed, Platform, Viewer,
 };
-pub use message::{Body, BodyKind, Draft, Message, Sender, Sent, Side};
+pub use message::{Body, BodyKind, Draft, Message, Revised, Revision, Sender, Sent, Side};
 pub use party::{Actor, Party};
 pub use refusal::{Noun, Refusal};
 pub use store::{CustomerWritten, Found, Read, Write, Written};

@@ -40,6 +40,15 @@ pub enum Refusal {
     /// The asker: the agent does not serve the conversation's group.
     #[error("the agent is not of the conversation's group")]
     NotInGroup,
+    /// The asker: the agent is not there, and cannot be given a conversation.
+    #[error("the agent is offline")]
+    AgentOffline,
+    /// The asker: the time in which the message could be edited or recalled is over.
+    #[error("too late")]
+    TooLate,
+    /// The asker: the message was recalled, and there is nothing left to edit.
+    #[error("the message was recalled")]
+    Recalled,
     /// The asker: the agent has as many conversations as it may.
     #[error("the agent has no room")]
     NoRoom,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     AgentId, AgentProfile, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerId,
     CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, ListPosition, Listed,
-    Message, MessageId, Party, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
+    Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
@@ -45,6 +45,17 @@ pub enum Write {
         /// When they were read.
         at: Timestamp,
     },
+    /// Does to a message what a revision says, and saves the header. The message is there.
+    Revise {
+        /// The header after it.
+        conversation: Conversation,
+        /// Which message, by its seq.
+        seq: Seq,
+        /// What is done to it.
+        revision: Revision,
+        /// When.
+        at: Timestamp,
+    },
     /// An agent's record; undoes a deletion.
     SaveAgent(AgentProfile),
     /// Deletes an agent; its id stays known as deleted, so that it is never minted again.
@@ -80,6 +91,8 @@ pub enum Written {
     Durable,
     /// `MarkRead` is durable; the messages that it marked, ascending.
     Marked(Vec<MessageId>),
+    /// `Revise` is durable; the message as it is now.
+    Revised(Box<Message>),
     /// `LeaseIds` is durable; counters that nobody else will ever be given. Counters start at 1.
     Leased(Vec<(VShard, Range<u64>)>),
     /// What became of `CreateCustomer` or `UpdateCustomer`.
@@ -123,6 +136,8 @@ pub enum Read {
         /// The message.
         message: MessageId,
     },
+    /// A message by its id alone.
+    Message(MessageId),
     /// What was stored for a dedup key.
     Sent {
         /// In which conversation.
@@ -199,6 +214,8 @@ pub enum Found {
     History(Vec<Message>),
     /// The seq, if there is such a message in that conversation.
     Seq(Option<Seq>),
+    /// The message, if there is such a one.
+    Message(Option<Box<Message>>),
     /// What was stored, if anything.
     Sent(Option<Sent>),
     /// A customer.

@@ -59,6 +59,8 @@ pub enum Input {
         party: Party,
         /// What it makes of an agent that came online by nothing else: one that is assigned to, or one that picks.
         accept: Accept,
+        /// It hears of agents' statuses, if it is an agent's.
+        statuses: bool,
         /// What an agent's token claims about it; used if the agent is not known yet.
         claims: Option<Box<AgentChange>>,
     },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     Accept, AgentChange, AgentId, AgentProfile, AgentRef, Answer, ConversationId, Event, Group, Party, Refusal,
-    Timestamp,
+    Timestamp, Transfer,
 };
 
 use crate::{ConnectionId, Origin, Request, ShardId};
@@ -45,6 +45,24 @@ pub enum Letter {
         /// Whether it has any.
         any: bool,
     },
+    /// A shard has connections that hear of agents' statuses, or has none any more; to the desk.
+    HearsStatuses {
+        /// Which shard.
+        shard: ShardId,
+        /// Whether it has any.
+        any: bool,
+    },
+    /// The desk tells of an agent's status.
+    Status {
+        /// What.
+        event: Arc<Event>,
+        /// The agent's groups, whose agents hear it.
+        groups: Arc<[Group]>,
+        /// The agent's conversations that are the receiver's, whose customers hear it.
+        conversations: Vec<ConversationId>,
+        /// Who is not told, though it could hear.
+        spared: Spared,
+    },
     /// Tell one connection of the receiver.
     Whisper {
         /// Which.
@@ -71,6 +89,17 @@ pub enum Letter {
     CaughtUp(Party),
     /// The desk tells every shard that an agent was deleted.
     AgentDeleted(AgentId),
+}
+
+/// Who is not told of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spared {
+    /// All are.
+    Nobody,
+    /// The agent itself: it has just come, or is gone.
+    Agent(AgentId),
+    /// The connection that gets the answer instead.
+    Connection(ShardId, ConnectionId),
 }
 
 /// What the desk is asked.
@@ -109,6 +138,15 @@ pub enum DeskAsk {
         /// Who is to be answered.
         origin: Origin,
     },
+    /// A conversation is to go to another; answered by `DeskTell::Transferred`.
+    Transfer {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// To whom.
+        to: Transfer,
+        /// Who is to be answered.
+        origin: Origin,
+    },
     /// The last device of an agent is gone.
     AgentDown(AgentId),
     /// A visitor names an agent that its home does not know; answered by `Letter::CaughtUp`, behind
@@ -142,6 +180,29 @@ pub enum DeskTell {
         /// Who is to be answered.
         origin: Origin,
     },
+    /// The answer to `DeskAsk::Transfer`: where it is now, or why not.
+    Transferred {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Where it is.
+        result: Result<Transferred, Refusal>,
+        /// Who is to be answered.
+        origin: Origin,
+    },
+}
+
+/// Where a conversation went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transferred {
+    /// To this agent.
+    Agent(AgentId),
+    /// Into a queue; `DeskTell::Assigned` follows if somebody of the group is free.
+    Group {
+        /// Of which group.
+        group: Group,
+        /// Since when it waits there.
+        queued_at: Timestamp,
+    },
 }
 
 impl DeskTell {
@@ -150,7 +211,8 @@ impl DeskTell {
         match self {
             Self::Placed { conversation, .. }
             | Self::Assigned { conversation, .. }
-            | Self::Accepted { conversation, .. } => *conversation,
+            | Self::Accepted { conversation, .. }
+            | Self::Transferred { conversation, .. } => *conversation,
         }
     }
 }

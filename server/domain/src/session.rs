@@ -99,6 +99,10 @@ fn pair(command: &Command) -> Option<(&VisitorId, &AgentChoice)> {
         | Command::ListConversations(_)
         | Command::ShowConversation(_)
         | Command::Accept { .. }
+        | Command::Transfer { .. }
+        | Command::ShowMessage(_)
+        | Command::Revise { .. }
+        | Command::SetStatus(_)
         | Command::Watch(_)
         | Command::CreateAgent(_)
         | Command::GetAgent(_)

@@ -4,7 +4,7 @@
 
 use switchboard_domain::desk::Defaults;
 use switchboard_domain::{
-    ConnectionId, Core, DeskAsk, Effect, Input, Letter, Origin, Placement, Request, Settings, ShardId,
+    ConnectionId, Core, DeskAsk, Effect, Input, Letter, Origin, Placement, Request, Settings, ShardId, Windows,
 };
 use switchboard_protocol::model::{
     Accept, Actor, AgentChoice, AgentId, AgentRef, Body, BodyKind, Command, Draft, Group, Noun, Party, Read, Refusal,
@@ -17,7 +17,7 @@ const HOME: ShardId = ShardId(1);
 
 fn core(shard: ShardId, placement: &Placement) -> Core {
     let agents = Defaults { max_concurrent: 10, groups: vec![Group::default()], grace_millis: 30_000 };
-    Core::new(Settings { agents }, shard, placement.clone())
+    Core::new(Settings { agents, windows: Windows::default() }, shard, placement.clone())
 }
 
 fn handle(core: &mut Core, input: Input) -> Vec<Effect> {

@@ -4,7 +4,7 @@
 
 use switchboard_domain::desk::Defaults;
 use switchboard_domain::{
-    ConnectionId, Core, Effect, Input, Origin, Outcome, Placement, Request, Settings, ShardId, Start, Timer,
+    ConnectionId, Core, Effect, Input, Origin, Outcome, Placement, Request, Settings, ShardId, Start, Timer, Windows,
 };
 use switchboard_protocol::model::{
     Actor, Answer, Channel, Command, CustomerAnswer, CustomerChange, CustomerCommand, CustomerId, CustomerNumber,
@@ -18,7 +18,7 @@ const HASH: TokenHash = TokenHash([7; 32]);
 /// One shard that owns everything, with ids to mint; its first timers.
 fn started() -> (Core, Vec<Effect>) {
     let agents = Defaults { max_concurrent: 10, groups: vec![Group::default()], grace_millis: 30_000 };
-    let mut core = Core::new(Settings { agents }, ShardId(0), Placement::even(1));
+    let mut core = Core::new(Settings { agents, windows: Windows::default() }, ShardId(0), Placement::even(1));
     let leases = (0..4096).map(|index| (VShard::new(index).unwrap(), 1..limits::ID_LEASE_BLOCK_IDS)).collect();
     let mut effects = Vec::new();
     core.start(NOW, &Start { leases, ..Start::default() }, &mut effects);

@@ -335,6 +335,14 @@ pub(super) const KEYS: &[Key] = &[
         },
     },
     plain(
+        "message.edit_window",
+        Kind::Duration { range: secs(0..=31_536_000), slot: |config| &mut config.message_edit_window },
+    ),
+    plain(
+        "message.recall_window",
+        Kind::Duration { range: secs(0..=31_536_000), slot: |config| &mut config.message_recall_window },
+    ),
+    plain(
         "log.format",
         Kind::Text {
             expects: "\"text\" or \"json\"",

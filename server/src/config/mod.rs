@@ -115,6 +115,10 @@ pub struct Config {
     pub webchat_signed: Vec<Channel>,
     /// `webchat.signing_key`: the integrator's key of those signatures.
     pub webchat_signing_key: Option<String>,
+    /// `message.edit_window`: how long after it was sent a message may be edited. 24 h.
+    pub message_edit_window: Duration,
+    /// `message.recall_window`: how long after it was sent its sender may recall it. 2 min.
+    pub message_recall_window: Duration,
     /// `log.format`: `text` or `json`. `text`.
     pub log_format: LogFormat,
     /// `log.level`: `info`, or directives as `RUST_LOG` takes them. `info`.
@@ -150,6 +154,8 @@ impl Default for Config {
             webchat_token_rate_per_minute: 600,
             webchat_signed: Vec::new(),
             webchat_signing_key: None,
+            message_edit_window: Duration::from_secs(24 * 3600),
+            message_recall_window: Duration::from_secs(120),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
         }

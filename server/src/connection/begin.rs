@@ -23,7 +23,8 @@ impl Shard {
         request: &Request<'_>,
         begun: Begun,
     ) -> Result<(), Response> {
-        let token = match dialect(begun.kind).session().begins {
+        let session = dialect(begun.kind).session();
+        let token = match session.begins {
             // Of a path it is known already whose it is.
             Begins::ByMessage | Begins::ByPath => {
                 self.accept_upgrade(connection, begun);
@@ -53,14 +54,15 @@ impl Shard {
             Err(_) => Err(LoginRefusal::InvalidToken),
         };
         match party {
-            // Customers come with a token that was issued for their channel.
-            Ok((party @ Party::Agent(_), claims)) if self.core.may_log_in(&party) => {
+            Ok((party, claims)) if session.seats(&party) && self.core.may_log_in(&party) => {
                 let kind = begun.kind;
                 self.accept_upgrade(connection, begun);
                 self.join(id, connection, kind, party, Join { context: Context::default(), claims });
                 self.revisit.push_back(id);
                 Ok(())
             }
+            Ok((party, _)) if !session.seats(&party) => Err(not_here()),
+            Err(LoginRefusal::WrongRole) => Err(not_here()),
             Ok(_) | Err(_) => Err(unauthorized("the token is unknown or has expired")),
         }
     }
@@ -69,6 +71,11 @@ impl Shard {
     pub(crate) fn identified(&mut self, id: ConnectionId, begun: Begun, result: Result<Answer, Refusal>) {
         let refused = match result {
             Ok(_) if self.is_draining() => unavailable(&Refusal::Busy("the server restarts")),
+            Ok(Answer::Bearer(party)) if !dialect(begun.kind).session().seats(&party) => {
+                self.figures.login(false);
+                self.figures.bad_input(BadInput::Token);
+                not_here()
+            }
             Ok(Answer::Bearer(party)) if self.core.may_log_in(&party) => {
                 return self.begin_identified(id, begun, party);
             }
@@ -110,6 +117,11 @@ impl Shard {
         connection.cancel_deadline(&mut self.wheel);
         connection.kind = Kind::Dialect(begun.kind);
     }
+}
+
+/// A good token of somebody who has no business at this path.
+fn not_here() -> Response {
+    unauthorized("this token is for another path: see the dialects' own")
 }
 
 fn unauthorized(detail: &str) -> Response {

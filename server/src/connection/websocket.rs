@@ -118,13 +118,7 @@ impl Shard {
 
     /// One message of a dialect.
     fn text(&mut self, id: ConnectionId, connection: &mut Connection, kind: DialectKind, text: &mut [u8]) {
-        let seat = match connection.session.party() {
-            None => Seat::Nobody,
-            Some(Party::User(_)) => Seat::User,
-            Some(Party::Visitor(_)) => Seat::Visitor,
-            Some(Party::Agent(_)) => Seat::Agent,
-            Some(Party::Customer(_)) => Seat::Customer,
-        };
+        let seat = Seat::of(connection.session.party());
         let scratch = &mut self.scratch;
         let intent = connection.outbox.write(|out| {
             let frame = OpenFrame::begin(out);
@@ -259,8 +253,9 @@ impl Shard {
         if !matches!(party, Party::Visitor(_)) {
             self.figures.login(true);
         }
-        let accept = dialect(kind).session().accept;
-        let input = Input::Arrived { connection: id, party, accept, claims };
+        let session = dialect(kind).session();
+        let (accept, statuses) = (session.accept, session.statuses);
+        let input = Input::Arrived { connection: id, party, accept, statuses, claims };
         self.core.handle(self.clock.wall(), input, &mut self.effects);
     }
 }

@@ -2,6 +2,7 @@
 //! a command of the domain with the encoder of its answer; it never waits.
 
 mod agents;
+mod bytedesk;
 mod conversations;
 mod customers;
 mod documents;
@@ -99,7 +100,7 @@ type Handler = fn(Call<'_>) -> Handled;
 struct Route(&'static [(Method, Handler)]);
 
 /// All paths. A WebSocket's path answers plain HTTP with 426.
-const ROUTES: [(&str, Route); 26] = [
+const ROUTES: [(&str, Route); 31] = [
     ("/livez", Route(&[(Method::Get, ops::livez)])),
     ("/readyz", Route(&[(Method::Get, ops::readyz)])),
     ("/metrics", Route(&[(Method::Get, ops::metrics)])),
@@ -112,6 +113,21 @@ const ROUTES: [(&str, Route); 26] = [
         Route(&[(Method::Get, agents::show), (Method::Put, agents::update), (Method::Delete, agents::delete)]),
     ),
     ("/api/v1/agents/{id}/token", Route(&[(Method::Post, customers::agent_token)])),
+    ("/api/v1/conversations", Route(&[(Method::Get, bytedesk::conversations), (Method::Post, bytedesk::open)])),
+    (
+        "/api/v1/conversations/{id}",
+        Route(&[
+            (Method::Get, bytedesk::conversation),
+            (Method::Put, bytedesk::change),
+            (Method::Delete, bytedesk::end),
+        ]),
+    ),
+    ("/api/v1/conversations/{id}/messages", Route(&[(Method::Get, bytedesk::messages)])),
+    ("/api/v1/messages", Route(&[(Method::Get, bytedesk::messages_by_query), (Method::Post, bytedesk::send)])),
+    (
+        "/api/v1/messages/{id}",
+        Route(&[(Method::Get, bytedesk::message), (Method::Put, bytedesk::edit), (Method::Delete, bytedesk::recall)]),
+    ),
     ("/api/v1/public/customer-token", Route(&[(Method::Post, customers::enter)])),
     ("/api/v1/customers", Route(&[(Method::Get, customers::list), (Method::Post, customers::create)])),
     ("/api/v1/customers/{id}", Route(&[(Method::Get, customers::show), (Method::Put, customers::update)])),
@@ -179,7 +195,8 @@ impl Routes {
     /// What an upgrade request may become, before the handshake itself is looked at.
     pub(crate) fn upgrade(&self, door: &Door<'_>, request: &Request<'_>) -> Result<Upgrade, Response> {
         let shared = door.shared;
-        let kind = DialectKind::at_path(request.path);
+        let query = Query::parse(request.raw_query).unwrap_or_default();
+        let kind = DialectKind::of_upgrade(request.path, &|name| query.get(name).map(Cow::from));
         match kind {
             Some(_) => {}
             None if request.path == ECHO_PATH && shared.config.debug_echo => {}

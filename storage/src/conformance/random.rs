@@ -2,7 +2,7 @@
 //! engines.
 
 use switchboard_protocol::model::{
-    Conversation, ConversationFilter, Found, ListPosition, Read, Sender, Seq, Side, State, Timestamp, Write,
+    Conversation, ConversationFilter, Found, ListPosition, Read, Revision, Sender, Seq, Side, State, Timestamp, Write,
 };
 
 use super::{Caller, any_message, samples};
@@ -78,7 +78,7 @@ impl World {
 
     fn write(&mut self) -> Write {
         let (at, side) = (self.conversation(), self.side());
-        match self.below(10) {
+        match self.below(11) {
             0..=4 => {
                 let id = self.next_message;
                 self.next_message += 1;
@@ -113,6 +113,16 @@ impl World {
                 agent.max_concurrent = (self.random % 100) as u32;
                 Write::SaveAgent(agent)
             }
+            9 if self.conversations[at].last_seq != Seq::ZERO => Write::Revise {
+                seq: Seq::new(1 + self.below(self.conversations[at].last_seq.get())),
+                revision: if self.below(3) == 0 {
+                    Revision::Recall
+                } else {
+                    Revision::Edit(format!("e{}", self.random))
+                },
+                at: Timestamp::from_millis(self.random % 1_000_000),
+                conversation: self.conversations[at].clone(),
+            },
             _ => Write::DeleteAgent(samples::agent_id(self.base + 1 + self.below(9))),
         }
     }
@@ -126,6 +136,7 @@ impl World {
         let conversation = self.conversations[at].id;
         match self.below(10) {
             0 => Read::Conversation(conversation),
+            8 => Read::Message(self.message()),
             1 => Read::History { conversation, from: Seq::new(self.below(60)), to: Seq::new(self.below(90)) },
             2 => Read::SeqOf { conversation, message: self.message() },
             3 => Read::Sent {

@@ -79,6 +79,7 @@ pub fn message(conversation: &Conversation, id: u64, seq: u64, side: Side) -> Me
         body: Body { kind: BodyKind::Text, content: format!("你好 {id}"), file_url: None, metadata: None },
         created_at: Timestamp::from_millis(EPOCH_MILLIS + id),
         read_at: None,
+        revised: None,
     }
 }
 

@@ -55,6 +55,14 @@ impl Group {
                 self.save(conversation, false);
                 Ok(Written::Marked(self.mark_read(unread, *at)))
             }
+            Write::Revise { conversation, seq, revision, at } => {
+                let mut message = self.message(conversation.id, *seq)?;
+                message.revise(revision, *at);
+                self.save(conversation, false);
+                record::write_message(&message, &mut self.bytes);
+                self.put(MESSAGES, keys::message(message.conversation, message.seq));
+                Ok(Written::Revised(Box::new(message)))
+            }
             Write::SaveAgent(profile) => Ok(self.save_agent(profile.id, Some(profile))),
             Write::DeleteAgent(id) => Ok(self.save_agent(*id, None)),
             Write::LeaseIds(vshards) => self.lease(vshards),

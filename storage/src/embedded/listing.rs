@@ -9,8 +9,8 @@ use std::ops::Bound;
 use fjall::{OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use switchboard_protocol::model::limits::LISTING_SCAN_MAX_ROWS;
 use switchboard_protocol::model::{
-    AgentId, Conversation, ConversationFilter, ConversationId, Found, Group, ListPosition, Listed, Platform, State,
-    Timestamp,
+    AgentId, Conversation, ConversationFilter, ConversationId, Found, Group, ListPosition, Listed, Party, Platform,
+    State, Timestamp,
 };
 
 use super::read::{View, failed};
@@ -92,6 +92,9 @@ pub(super) fn page(
     after: Option<ListPosition>,
     limit: u32,
 ) -> Result<Found, StoreError> {
+    if let Some(customer) = &filter.customer {
+        return customers_page(view, customer, filter, after, limit);
+    }
     let mut streams = Vec::new();
     for scope in narrowest(filter) {
         for state in STATES.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
@@ -120,6 +123,46 @@ pub(super) fn page(
         last = Some(at);
     }
     Ok(Found::Conversations { page, next: last })
+}
+
+/// A customer's own conversations have an index: by id, which is by when they were opened, because all come from one
+/// virtual shard.
+fn customers_page(
+    view: &View<'_>,
+    customer: &Party,
+    filter: &ConversationFilter,
+    after: Option<ListPosition>,
+    limit: u32,
+) -> Result<Found, StoreError> {
+    let first = Bound::Included(keys::customers_conversations(customer));
+    let end = match after {
+        Some(at) => Bound::Excluded(keys::customers_conversation(customer, at.conversation)),
+        None => {
+            let mut end = keys::customers_conversations(customer);
+            end.extend_from_slice(&[u8::MAX; 8]);
+            Bound::Included(end)
+        }
+    };
+    let mut page: Vec<Listed> = Vec::new();
+    let mut before = None;
+    let index = view.snapshot().range(&view.spaces().conversations, (first, end)).rev();
+    for (looked_at, entry) in index.enumerate() {
+        let conversation = view.indexed(keys::last_conversation(&entry.key().map_err(failed)?)?)?;
+        if looked_at >= LISTING_SCAN_MAX_ROWS {
+            // Behind the one before it; this one is looked at again.
+            return Ok(Found::Conversations { page, next: before });
+        }
+        before = Some(ListPosition::of(&conversation));
+        if !filter.admits(&conversation) {
+            continue;
+        }
+        if page.len() == limit as usize {
+            let next = page.last().map(|listed| ListPosition::of(&listed.conversation));
+            return Ok(Found::Conversations { page, next });
+        }
+        page.push(view.listed(conversation)?);
+    }
+    Ok(Found::Conversations { page, next: None })
 }
 
 fn narrowest(filter: &ConversationFilter) -> Vec<Scope<'_>> {

@@ -5,8 +5,8 @@ use std::ops::Bound;
 use fjall::{Readable, Snapshot};
 use switchboard_protocol::model::limits::PAGE_MAX;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Listed, Message, Party,
-    Read, Sender, Sent, Seq,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Listed, Message,
+    MessageId, Party, Read, Sender, Sent, Seq,
 };
 
 use super::{Spaces, customers, keys, listing};
@@ -18,9 +18,12 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
         Read::Conversation(id) => Found::Conversation(view.conversation(*id)?.map(Box::new)),
         Read::History { conversation, from, to } => Found::History(view.history(*conversation, *from, *to)?),
         Read::SeqOf { conversation, message } => {
-            let place = view.snapshot.get(&spaces.lookups, keys::place(*message)).map_err(failed)?;
-            let place = place.map(|bytes| record::read_place(&bytes)).transpose()?;
+            let place = view.place(*message)?;
             Found::Seq(place.filter(|(of, _)| of == conversation).map(|(_, seq)| seq))
+        }
+        Read::Message(id) => {
+            let message = view.place(*id)?.map(|(conversation, seq)| view.message(conversation, seq));
+            Found::Message(message.transpose()?.flatten().map(Box::new))
         }
         Read::Sent { conversation, sender, client_msg_id } => {
             Found::Sent(view.sent(*conversation, *sender, client_msg_id)?)
@@ -87,10 +90,18 @@ impl View<'_> {
 
     /// A header with its newest message.
     pub(super) fn listed(&self, conversation: Conversation) -> Result<Listed, StoreError> {
-        let (id, seq) = (conversation.id, conversation.last_seq);
-        let bytes = self.snapshot.get(&self.spaces.messages, keys::message(id, seq)).map_err(failed)?;
-        let last_message = bytes.map(|bytes| record::read_message(id, seq, &bytes)).transpose()?;
+        let last_message = self.message(conversation.id, conversation.last_seq)?;
         Ok(Listed { conversation, last_message })
+    }
+
+    fn message(&self, id: ConversationId, seq: Seq) -> Result<Option<Message>, StoreError> {
+        let bytes = self.snapshot.get(&self.spaces.messages, keys::message(id, seq)).map_err(failed)?;
+        bytes.map(|bytes| record::read_message(id, seq, &bytes)).transpose()
+    }
+
+    fn place(&self, id: MessageId) -> Result<Option<(ConversationId, Seq)>, StoreError> {
+        let bytes = self.snapshot.get(&self.spaces.lookups, keys::place(id)).map_err(failed)?;
+        bytes.map(|bytes| record::read_place(&bytes)).transpose()
     }
 
     fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {

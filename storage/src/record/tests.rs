@@ -1,7 +1,7 @@
 //! Old records open and today's program writes them byte for byte (`storage/golden/`); damaged ones are
 //! told, never a panic. Must not know engines.
 
-use switchboard_protocol::model::{BodyKind, CustomerProfile, IdentityKind, State};
+use switchboard_protocol::model::{BodyKind, CustomerProfile, IdentityKind, Revision, State};
 
 use super::*;
 use crate::conformance::samples;
@@ -9,6 +9,9 @@ use crate::conformance::samples;
 const GOLDEN_V1: &str = include_str!("../../golden/v1.txt");
 /// Records that came with customers of channels: version 2 of two kinds, version 1 of new ones.
 const GOLDEN_CUSTOMERS: &str = include_str!("../../golden/customers.txt");
+
+/// Version 3 of messages: what was edited or recalled.
+const GOLDEN_REVISED: &str = include_str!("../../golden/revised.txt");
 
 fn samples_v1() -> Vec<(&'static str, Message, Conversation, Option<AgentProfile>)> {
     let mut rich = samples::conversation(7, samples::visitor("访客_1"));
@@ -114,6 +117,34 @@ fn golden_records_of_customers_still_open() {
     assert_eq!(bearers, expected);
 }
 
+/// Messages that were edited or recalled, with metadata and without.
+fn revised_samples() -> Vec<Message> {
+    let (mut with_metadata, _, _) = customer_samples();
+    let mut plain = samples::message(&samples::conversation(8, samples::user(100)), 45, 1, Side::Customer);
+    plain.read_at = Some(Timestamp::from_millis(1_700_000_000_008));
+    with_metadata.revise(&Revision::Edit("改".into()), Timestamp::from_millis(1_700_000_000_010));
+    let mut edited = plain.clone();
+    edited.revise(&Revision::Edit("edited".into()), Timestamp::from_millis(1_700_000_000_011));
+    plain.revise(&Revision::Recall, Timestamp::from_millis(1_700_000_000_012));
+    vec![with_metadata, edited, plain]
+}
+
+#[test]
+fn golden_records_of_revised_messages_are_written_and_open() {
+    let mut bytes = Vec::new();
+    let mut today = String::new();
+    for message in &revised_samples() {
+        write_message(message, &mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        today.push_str(&format!("message {hex}\n"));
+    }
+    assert_eq!(today, GOLDEN_REVISED, "a stored shape changed: make it a new version instead");
+    for (line, message) in GOLDEN_REVISED.lines().zip(revised_samples()) {
+        let (_, hex) = line.split_once(' ').unwrap();
+        assert_eq!(read_message(message.conversation, message.seq, &from_hex(hex)).unwrap(), message);
+    }
+}
+
 fn today() -> String {
     let mut lines = String::new();
     let mut bytes = Vec::new();
@@ -178,7 +209,7 @@ fn a_version_from_the_future_is_told() {
 #[test]
 fn damaged_records_never_panic() {
     let mut random = 7;
-    for line in GOLDEN_V1.lines().chain(GOLDEN_CUSTOMERS.lines()) {
+    for line in GOLDEN_V1.lines().chain(GOLDEN_CUSTOMERS.lines()).chain(GOLDEN_REVISED.lines()) {
         let golden = from_hex(line.rsplit(' ').next().unwrap());
         for _ in 0..300 {
             let mut bytes = golden.clone();

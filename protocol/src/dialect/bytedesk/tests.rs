@@ -1,4 +1,7 @@
-//! `/api/v1/agents` against guide 1 (1.2), issue 3 and dialects.md: goldens, wrong types, limits, refusals.
+//! `/api/v1/agents` against guide 1 (1.2), issue 3 and dialects.md: goldens, wrong types, limits, refusals;
+//! `frames` tries the WebSocket, conversations and messages.
+
+mod frames;
 
 use std::borrow::Cow;
 

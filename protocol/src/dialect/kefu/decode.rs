@@ -372,7 +372,7 @@ pub fn get_conversation(query: Query<'_>) -> Result<Command, Rejection> {
     let group = query("group").filter(|group| !group.is_empty());
     let group = group.map(|group| Group::new(&group)).transpose();
     let group = group.map_err(|_| FieldError::must_be("group", GROUP_FORM))?;
-    Ok(Command::Open { group })
+    Ok(Command::Open { user: None, agent: None, group })
 }
 
 /// `GET /api/kefu/message/list`: `conversation_id`, `page` from 1, `page_size` 1 to 100 (more is 100); as

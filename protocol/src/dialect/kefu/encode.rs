@@ -16,7 +16,7 @@ use crate::model::{
 use super::decode::Complaint;
 use super::wire::{
     Action, AssignedPush, AvailableLine, ConversationData, EndPush, EndedData, Envelope, GapData, LoginData,
-    MessageLine, MessagePush, Nothing, ReadData, ReadPush, SentData, SyncData, TypingPush, VisitorEndPush,
+    MessageLine, MessagePush, Nothing, ReadData, ReadPush, RevisedPush, SentData, SyncData, TypingPush, VisitorEndPush,
     VisitorMessagePush, push,
 };
 
@@ -92,10 +92,20 @@ pub(super) fn event(event: &Event, ext: bool, settings: &Settings, out: &mut Vec
     match event {
         Event::Message { scene, message, .. } => push_message(scene, message, settings, out),
         Event::Ended { scene, by, at } => push_end(scene, *by, *at, out),
-        // Offers, and what others say, are for workbenches.
-        Event::Overheard { .. } | Event::Waiting { .. } => return false,
-        Event::Assigned { .. } | Event::Read { .. } | Event::Typing { .. } if !ext => return false,
-        Event::Assigned { scene, at, .. } => push_assigned(scene, *at, out),
+        // What others say is for workbenches, and the guide knows no statuses.
+        Event::Overheard { .. } | Event::AgentStatus { .. } => return false,
+        Event::Assigned { .. }
+        | Event::Waiting { .. }
+        | Event::Read { .. }
+        | Event::Typing { .. }
+        | Event::Revised { .. }
+            if !ext =>
+        {
+            return false;
+        }
+        // Nobody here is offered anything: it hears of waiting because the conversation was given away.
+        Event::Assigned { scene, at, .. } | Event::Waiting { scene, at, .. } => push_assigned(scene, *at, out),
+        Event::Revised { scene, message } => push_revised(scene, message, out),
         Event::Read { scene, of, messages, at } => push_read(scene, *of, messages, *at, out),
         Event::Typing { scene, by, at } => push_typing(scene, *by, *at, out),
     }
@@ -137,6 +147,8 @@ fn data<'a>(answer: &'a Answer, settings: &Settings) -> Data<'a> {
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted
+        | Answer::AgentStatus { .. }
+        | Answer::Message(_)
         | Answer::Transcript { .. }
         | Answer::Conversations { .. }
         | Answer::Shown(_)
@@ -192,6 +204,9 @@ fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {
         (Refusal::WrongState, _) => "The conversation is in another state",
         (Refusal::NotInGroup, _) => "The agent is not of the conversation's group",
         (Refusal::NoRoom, _) => "The agent has no room",
+        (Refusal::AgentOffline, _) => "The agent is offline",
+        (Refusal::TooLate, _) => "It is too late to change the message",
+        (Refusal::Recalled, _) => "The message was recalled",
         (Refusal::TextOnly, _) => "message_type must be 1: visitor conversations support text messages only",
         (Refusal::Taken(field), _) => return Cow::Owned(format!("{field} is taken")),
         (Refusal::TakenBy { field, .. }, _) => return Cow::Owned(format!("{field} is taken")),
@@ -279,9 +294,10 @@ fn lines<'a>(messages: &'a [Message], settings: &Settings) -> Vec<MessageLine<'a
         is_read: message.read_at.is_some().into(),
         read_at: message.read_at.map(|at| WallTime::new(at, settings)),
         created_at: WallTime::new(message.created_at, settings),
-        // Reading is the only change a message knows.
-        updated_at: WallTime::new(message.read_at.unwrap_or(message.created_at), settings),
+        updated_at: WallTime::new(message.changed_at(), settings),
         seq: message.seq.get(),
+        edited_at: message.edited_at().map(|at| WallTime::new(at, settings)),
+        recalled_at: message.recalled_at().map(|at| WallTime::new(at, settings)),
     };
     messages.iter().map(line).collect()
 }
@@ -391,6 +407,21 @@ fn push_assigned(scene: &Scene, at: Timestamp, out: &mut Vec<u8>) {
         user_id: visitor_id.is_none().then_some(scene.customer_number.get()),
         visitor_id,
         timestamp: at.as_secs(),
+    };
+    json(&push, out);
+}
+
+fn push_revised(scene: &Scene, message: &Message, out: &mut Vec<u8>) {
+    let recalled = message.recalled_at();
+    let push = RevisedPush {
+        action: if recalled.is_some() { push::RECALLED } else { push::EDITED },
+        conversation_id: scene.conversation.get(),
+        visitor_id: visitor(scene),
+        message_id: message.id.get(),
+        sender_type: sender_type(message.sender.side),
+        content: recalled.is_none().then_some(&message.body.content),
+        seq: message.seq.get(),
+        timestamp: recalled.or(message.edited_at()).unwrap_or(message.created_at).as_secs(),
     };
     json(&push, out);
 }

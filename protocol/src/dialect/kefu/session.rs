@@ -3,14 +3,16 @@
 //!
 //! The upgrade needs no token: a user or agent sends `login`, a visitor binds or just sends.
 
-use crate::dialect::{Begins, CloseWith, Session};
+use crate::dialect::{Begins, CloseWith, Seat, Session};
 use crate::model::Accept;
 
 /// How connections begin.
 pub const SESSION: Session = Session {
     path: "/ws",
     begins: Begins::ByMessage,
+    seats: &[Seat::User, Seat::Visitor, Seat::Agent],
     accept: Accept::Auto,
+    statuses: false,
     login_failed: CloseWith { code: 4401, reason: "login failed" },
 };
 

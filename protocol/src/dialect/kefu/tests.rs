@@ -121,6 +121,7 @@ fn message(id: u64, side: Side, number: u64, content: &str) -> Message {
         body: text(content),
         created_at: TEN,
         read_at: None,
+        revised: None,
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) struct ConversationData {
     pub(super) updated_at: WallTime,
 }
 
-/// A message as `list` shows it; `seq` is an extension.
+/// A message as `list` shows it; `seq`, `edited_at` and `recalled_at` are extensions.
 #[derive(Serialize)]
 pub(super) struct MessageLine<'a> {
     pub(super) id: u64,
@@ -150,6 +150,10 @@ pub(super) struct MessageLine<'a> {
     pub(super) created_at: WallTime,
     pub(super) updated_at: WallTime,
     pub(super) seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) edited_at: Option<WallTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recalled_at: Option<WallTime>,
 }
 
 /// An agent as a visitor may choose it.
@@ -262,6 +266,22 @@ pub(super) struct ReadPush<'a> {
     pub(super) timestamp: u64,
 }
 
+/// Extension: a message was edited or recalled; `content` is there of an edited one.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "push_message")]
+pub(super) struct RevisedPush<'a> {
+    pub(super) action: &'static str,
+    pub(super) conversation_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) visitor_id: Option<&'a str>,
+    pub(super) message_id: u64,
+    pub(super) sender_type: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<&'a String>,
+    pub(super) seq: u64,
+    pub(super) timestamp: u64,
+}
+
 /// Extension: one side, `sender_type`, is typing.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "push_message")]
@@ -284,6 +304,8 @@ pub(super) mod push {
     pub(in crate::dialect::kefu) const VISITOR_END: &str = "kefu_visitor_conversation_end";
     pub(in crate::dialect::kefu) const ASSIGNED: &str = "kefu_message_assigned";
     pub(in crate::dialect::kefu) const READ: &str = "kefu_message_read";
+    pub(in crate::dialect::kefu) const EDITED: &str = "kefu_message_edited";
+    pub(in crate::dialect::kefu) const RECALLED: &str = "kefu_message_recalled";
     pub(in crate::dialect::kefu) const TYPING: &str = "kefu_message_typing";
 }
 

@@ -202,11 +202,12 @@ pub fn close(id: &str) -> Result<Command, Rejection> {
 }
 
 /// A place in a list as a `Link` header gives it.
-pub(super) fn cursor_text(at: ListPosition) -> String {
+pub(in crate::dialect) fn cursor_text(at: ListPosition) -> String {
     format!("{}-{}", at.created_at.as_millis(), at.conversation)
 }
 
-fn cursor(text: &str) -> Option<ListPosition> {
+/// What [`cursor_text`] made.
+pub(in crate::dialect) fn cursor(text: &str) -> Option<ListPosition> {
     let (millis, id) = text.split_once('-')?;
     let conversation = ConversationId::from_wire(digits(id)?).ok()?;
     Some(ListPosition { created_at: Timestamp::from_millis(digits(millis)?), conversation })

@@ -17,8 +17,8 @@ use crate::model::{
 
 use super::decode::cursor_text;
 use super::wire::{
-    Ask, Change, Envelope, ErrorFrame, Frame, KINDS, Marked, MessageInfo, NewMessage, PLATFORMS, ReadMarks, STATES,
-    SentInfo, SessionInfo, SyncInfo, Typing, sender_type, word,
+    Ask, Change, Envelope, ErrorFrame, Frame, KINDS, Marked, MessageInfo, NewMessage, PLATFORMS, ReadMarks,
+    RevisedInfo, STATES, SentInfo, SessionInfo, SyncInfo, Typing, sender_type, word,
 };
 
 const _: () = assert!(limits::AGENT_CODE_MAX_CHARS == 64, "the schema's maxLength of every name");
@@ -51,6 +51,8 @@ pub fn answered(result: Result<&Answer, &Refusal>, _: &Settings) -> Reply {
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted
+        | Answer::AgentStatus { .. }
+        | Answer::Message(_)
         | Answer::Available(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
@@ -99,6 +101,9 @@ const fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::Ended | Refusal::WrongState => "会话状态不正确",
         Refusal::NotInGroup => "客服不属于该会话的分组",
         Refusal::NoRoom => "客服接待数已达上限",
+        Refusal::AgentOffline => "客服不在线",
+        Refusal::TooLate => "已超过可修改的时间",
+        Refusal::Recalled => "消息已撤回",
         Refusal::TextOnly => "访客会话仅支持文本消息",
         Refusal::Taken(_) | Refusal::TakenBy { .. } => "已被占用",
         Refusal::Stale => "已被他人修改",
@@ -178,6 +183,8 @@ pub(super) fn socket_answer(context: &Context, result: Result<&Answer, &Refusal>
         | Answer::Agent(_)
         | Answer::Agents { .. }
         | Answer::AgentDeleted
+        | Answer::AgentStatus { .. }
+        | Answer::Message(_)
         | Answer::Available(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
@@ -193,15 +200,18 @@ pub(super) fn event(event: &Event, ext: bool, out: &mut Vec<u8>) -> bool {
         Event::Message { scene, message, author } | Event::Overheard { scene, message, author } => {
             push_message(scene, message, author.as_ref(), out);
         }
-        Event::Waiting { scene, group, at } => {
+        Event::Waiting { scene, group, at, .. } => {
             change("new_pending_session", scene, State::Pending, (None, Some(group.as_str())), *at, out);
         }
-        Event::Assigned { scene, code, at } => {
+        Event::Assigned { scene, code, at, .. } => {
             let code = code.as_ref().map(AgentCode::as_str);
             change("session_accepted", scene, State::Active, (code, None), *at, out);
         }
         Event::Ended { scene, at, .. } => change("session_closed", scene, State::Closed, (None, None), *at, out),
-        Event::Read { .. } | Event::Typing { .. } if !ext => return false,
+        // The guide's workbench knows no statuses.
+        Event::AgentStatus { .. } => return false,
+        Event::Read { .. } | Event::Typing { .. } | Event::Revised { .. } if !ext => return false,
+        Event::Revised { scene, message } => push_revised(scene, message, out),
         Event::Read { scene, of, messages, .. } => push_read(scene, *of, messages, out),
         Event::Typing { scene, by, .. } => {
             let data = Typing { sender_type: sender_type(*by) };
@@ -224,6 +234,18 @@ fn push_message(scene: &Scene, message: &Message, author: Option<&AgentCode>, ou
         seq: message.seq.get(),
     };
     frame("new_message", scene.conversation.to_string(), Some(data), out);
+}
+
+fn push_revised(scene: &Scene, message: &Message, out: &mut Vec<u8>) {
+    let recalled = message.recalled_at();
+    let data = RevisedInfo {
+        msg_id: message.id.to_string(),
+        content: recalled.is_none().then(|| content(message).0),
+        seq: message.seq.get(),
+        updated_at: UtcTime::new(recalled.or(message.edited_at()).unwrap_or(message.created_at)),
+    };
+    let kind = if recalled.is_some() { "message_recalled" } else { "message_edited" };
+    frame(kind, scene.conversation.to_string(), Some(data), out);
 }
 
 fn push_read(scene: &Scene, of: Side, messages: &[MessageId], out: &mut Vec<u8>) {
@@ -293,6 +315,8 @@ fn infos<'a>(customer: &Party, lines: &'a [Line]) -> Vec<MessageInfo<'a>> {
             msg_type: word(&KINDS, &message.body.kind),
             created_at: UtcTime::new(message.created_at),
             seq: message.seq.get(),
+            edited_at: message.edited_at().map(UtcTime::new),
+            recalled_at: message.recalled_at().map(UtcTime::new),
         }
     };
     lines.iter().map(info).collect()
@@ -367,6 +391,7 @@ fn history_link(window: &Window) -> String {
     match window {
         Window::Page { page, size } => format!("?limit={size}&page={page}"),
         Window::AfterSeq { seq, limit } => format!("?limit={limit}&after_seq={}", seq.get()),
+        Window::BeforeSeq { seq, limit } => format!("?limit={limit}&before_seq={}", seq.get()),
         Window::AfterMessage { message, limit } => format!("?limit={limit}&after={message}"),
     }
 }

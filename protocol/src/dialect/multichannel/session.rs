@@ -1,14 +1,16 @@
 //! How a multichannel connection begins and is kept: the upgrade names the agent, heartbeats (guide 4,
 //! `x-websocket`; dialects.md, shared rules). Must not know sockets or timers.
 
-use crate::dialect::{Begins, CloseWith, Session};
+use crate::dialect::{Begins, CloseWith, Seat, Session};
 use crate::model::Accept;
 
 /// How connections begin. There is no login by message that could fail.
 pub const SESSION: Session = Session {
     path: "/ws/cs/{csId}",
     begins: Begins::ByPath,
+    seats: &[Seat::Agent],
     accept: Accept::Manual,
+    statuses: false,
     login_failed: CloseWith { code: 4401, reason: "login failed" },
 };
 

@@ -63,6 +63,7 @@ fn message(side: Side, body: Body) -> Message {
         body,
         created_at: TEN,
         read_at: None,
+        revised: None,
     }
 }
 
@@ -226,11 +227,12 @@ fn the_other_pushes_of_the_guide() {
         json!({"type": kind, "sessionId": "8193",
             "data": {"customerId": "100", "status": status, "updatedAt": "2026-02-24T10:00:00Z"}})
     };
-    let waiting = Event::Waiting { scene: Scene { agent: None, ..scene() }, group: Group::default(), at: TEN };
+    let waiting =
+        Event::Waiting { former: None, scene: Scene { agent: None, ..scene() }, group: Group::default(), at: TEN };
     let mut expected = change("new_pending_session", "pending");
     expected["data"]["group"] = json!("default");
     assert_eq!(pushed(&waiting, false), Some(expected));
-    let accepted = Event::Assigned { scene: scene(), code: Some(code("cs_001")), at: TEN };
+    let accepted = Event::Assigned { former: None, scene: scene(), code: Some(code("cs_001")), at: TEN };
     let mut expected = change("session_accepted", "manual");
     expected["data"]["manualCsId"] = json!("cs_001");
     assert_eq!(pushed(&accepted, false), Some(expected));

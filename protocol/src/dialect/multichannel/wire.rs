@@ -67,7 +67,7 @@ pub(super) struct SessionInfo<'a> {
     pub(super) updated_at: UtcTime,
 }
 
-/// A message (`MessageInfo`); `caption` and `seq` are extensions.
+/// A message (`MessageInfo`); `caption`, `seq`, `editedAt` and `recalledAt` are extensions.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageInfo<'a> {
@@ -81,6 +81,21 @@ pub(super) struct MessageInfo<'a> {
     pub(super) msg_type: &'static str,
     pub(super) created_at: UtcTime,
     pub(super) seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) edited_at: Option<UtcTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recalled_at: Option<UtcTime>,
+}
+
+/// `data` of the extension pushes `message_edited` and `message_recalled`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevisedInfo<'a> {
+    pub(super) msg_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<&'a str>,
+    pub(super) seq: u64,
+    pub(super) updated_at: UtcTime,
 }
 
 /// `data` of a send's answer (the guide leaves it open).

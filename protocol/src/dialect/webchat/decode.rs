@@ -163,8 +163,10 @@ fn send(
     }
     let named = named(fields)?;
     let target = match (seat, named) {
-        (Seat::Customer, Named::Nothing | Named::Foreign) => Target::Own { named: None, group: group(fields)? },
-        (Seat::Customer, Named::Possible(id)) => Target::Own { named: Some(id), group: group(fields)? },
+        (Seat::Customer, Named::Nothing | Named::Foreign) => {
+            Target::Own { named: None, agent: None, group: group(fields)? }
+        }
+        (Seat::Customer, Named::Possible(id)) => Target::Own { named: Some(id), agent: None, group: group(fields)? },
         (Seat::Agent, Named::Possible(id)) => Target::Conversation(id),
         (Seat::Agent, Named::Foreign) => return Err(NO_CONVERSATION.into()),
         (Seat::Agent, Named::Nothing) => return Err(FieldError::required("conversationId").into()),

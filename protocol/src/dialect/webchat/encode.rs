@@ -17,7 +17,7 @@ use super::decode::Complaint;
 use super::session::CUSTOMER_TOKEN_PREFIX;
 use super::wire::{
     Ack, AgentTokenData, CustomerData, CustomerPage, CustomerTokenData, Decimal, ErrorFrame, Failure, Identities, Kind,
-    Marked, MessageFrame, Notice, Success, TakenData,
+    Marked, MessageFrame, Notice, RevisedFrame, Success, TakenData,
 };
 
 /// The answer to a command. A message without `client_msg_id` is answered by nothing: the guide's clients would show it.
@@ -47,6 +47,8 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, out: 
             | Answer::Agent(_)
             | Answer::Agents { .. }
             | Answer::AgentDeleted
+            | Answer::AgentStatus { .. }
+            | Answer::Message(_)
             | Answer::Available(_)
             | Answer::Bearer(_)
             | Answer::AgentToken(_)
@@ -114,11 +116,21 @@ pub(super) fn event(event: &Event, hearer: Hearer, out: &mut Vec<u8>) -> bool {
             return true;
         }
         Event::Message { .. } => return false,
-        // Whoever speaks webchat picks nothing and looks on nowhere.
-        Event::Waiting { .. } | Event::Overheard { .. } => return false,
-        Event::Ended { .. } | Event::Assigned { .. } | Event::Read { .. } | Event::Typing { .. } if !hearer.ext => {
+        // Whoever speaks webchat looks on nowhere, and the guide knows no statuses.
+        Event::Overheard { .. } | Event::AgentStatus { .. } => return false,
+        Event::Ended { .. }
+        | Event::Assigned { .. }
+        | Event::Waiting { .. }
+        | Event::Read { .. }
+        | Event::Typing { .. }
+        | Event::Revised { .. }
+            if !hearer.ext =>
+        {
             return false;
         }
+        // It picks nothing: it hears of waiting because the conversation was given away, and has no agent.
+        Event::Waiting { scene, at, .. } => happened("assigned", scene, None, None, *at, out),
+        Event::Revised { message, .. } => revised(message, out),
         Event::Ended { scene, by, at } => happened("ended", scene, Some(*by), None, *at, out),
         Event::Assigned { scene, at, .. } => happened("assigned", scene, None, None, *at, out),
         Event::Read { scene, of, messages, at } => happened("read", scene, Some(of.other()), Some(messages), *at, out),
@@ -146,6 +158,19 @@ fn happened(
     json(&frame, out);
 }
 
+fn revised(message: &Message, out: &mut Vec<u8>) {
+    let recalled = message.recalled_at().is_some();
+    let frame = RevisedFrame {
+        r#type: if recalled { "recalled" } else { "edited" },
+        conversation_id: Decimal(message.conversation.get()),
+        message_id: Decimal(message.id.get()),
+        seq: message.seq.get(),
+        content: (!recalled).then_some(&message.body.content),
+        timestamp: UtcMillis::new(message.edited_at().or(message.recalled_at()).unwrap_or(message.created_at)),
+    };
+    json(&frame, out);
+}
+
 fn message_frame(scene: Option<&Scene>, message: &Message, out: &mut Vec<u8>) {
     let body = &message.body;
     let (message_type, file_url) = match body.kind {
@@ -169,6 +194,8 @@ fn message_frame(scene: Option<&Scene>, message: &Message, out: &mut Vec<u8>) {
         }),
         message_type,
         file_url,
+        edited_at: message.edited_at().map(UtcMillis::new),
+        recalled_at: message.recalled_at().map(UtcMillis::new),
     };
     json(&frame, out);
     if let Some(metadata) = &body.metadata {
@@ -223,6 +250,8 @@ pub fn answered(result: Result<&Answer, &Refusal>) -> Reply {
             | Answer::Agent(_)
             | Answer::Agents { .. }
             | Answer::AgentDeleted
+            | Answer::AgentStatus { .. }
+            | Answer::Message(_)
             | Answer::Available(_)
             | Answer::Bearer(_),
         ) => ok(&()),
@@ -299,6 +328,9 @@ const fn status(refusal: &Refusal) -> u16 {
         | Refusal::WrongState
         | Refusal::NotInGroup
         | Refusal::NoRoom
+        | Refusal::AgentOffline
+        | Refusal::TooLate
+        | Refusal::Recalled
         | Refusal::Taken(_)
         | Refusal::TakenBy { .. }
         | Refusal::Stale
@@ -321,6 +353,9 @@ fn refusal_text(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::WrongState => "The conversation is in another state",
         Refusal::NotInGroup => "The agent is not of the conversation's group",
         Refusal::NoRoom => "The agent has no room",
+        Refusal::AgentOffline => "The agent is offline",
+        Refusal::TooLate => "It is too late to change the message",
+        Refusal::Recalled => "The message was recalled",
         Refusal::TextOnly => "Only text messages",
         Refusal::Taken(field) => return Cow::Owned(format!("{field} is taken")),
         Refusal::TakenBy { field, by } => return Cow::Owned(taken_by(field, *by)),

@@ -1,14 +1,16 @@
 //! How a webchat connection begins and is kept: the token at the upgrade (guide 3, "WebSocket 端点"), heartbeats. Must
 //! not know sockets or timers.
 
-use crate::dialect::{Begins, CloseWith, Session};
+use crate::dialect::{Begins, CloseWith, Seat, Session};
 use crate::model::Accept;
 
 /// How connections begin.
 pub const SESSION: Session = Session {
     path: "/ws/chat",
     begins: Begins::ByToken,
+    seats: &[Seat::Customer, Seat::Agent],
     accept: Accept::Auto,
+    statuses: false,
     login_failed: CloseWith { code: 4401, reason: "login failed" },
 };
 

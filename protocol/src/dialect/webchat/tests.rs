@@ -72,6 +72,7 @@ fn said(side: Side, content: &str, metadata: Option<&str>) -> Event {
         body,
         created_at: AT,
         read_at: None,
+        revised: None,
     };
     Event::Message { scene: scene(), message, author: None }
 }
@@ -97,7 +98,7 @@ fn the_guides_messages_are_understood() {
     ] {
         let (target, draft) = draft(name, Seat::Customer);
         // "session-123" is no id of ours: the customer's guess.
-        assert_eq!(target, Target::Own { named: None, group: None });
+        assert_eq!(target, Target::Own { agent: None, named: None, group: None });
         assert_eq!((draft.body.kind, draft.body.content.as_str()), (BodyKind::Text, content));
         assert_eq!(draft.body.metadata.map(|metadata| value(metadata.as_bytes())), metadata);
         assert_eq!(draft.client_msg_id, None);
@@ -137,7 +138,7 @@ fn what_a_guides_client_would_show_wrongly_is_not_told() {
     assert_eq!([told(&others, Side::Agent, false), told(&others, Side::Agent, true)], [false, true]);
     assert_eq!([told(&own, Side::Agent, false), told(&others, Side::Customer, false)], [true, true]);
     let notices = [
-        ("assigned", Event::Assigned { scene: scene(), code: None, at: AT }),
+        ("assigned", Event::Assigned { former: None, scene: scene(), code: None, at: AT }),
         ("ended", Event::Ended { scene: scene(), by: Side::Agent, at: AT }),
         ("typing", Event::Typing { scene: scene(), by: Side::Agent, at: AT }),
         (
@@ -157,12 +158,30 @@ fn what_a_guides_client_would_show_wrongly_is_not_told() {
         assert_eq!(frame["timestamp"], json!("2024-01-15T10:30:00Z"));
         assert_eq!(frame.get("by").is_some(), name != "assigned");
     }
-    // Offers and what others say are for workbenches, with or without the opt-in.
+    // What others say is for workbenches, with or without the opt-in.
     let Event::Message { scene: own, message, author } = said(Side::Customer, "x", None) else { unreachable!() };
-    let waiting = Event::Waiting { scene: scene(), group: Group::default(), at: AT };
-    for event in [waiting, Event::Overheard { scene: own, message, author }] {
-        assert_eq!([true, false].map(|ext| pushed(&event, Side::Agent, ext)), [None, None]);
-    }
+    let overheard = Event::Overheard { scene: own, message, author };
+    assert_eq!([true, false].map(|ext| pushed(&overheard, Side::Agent, ext)), [None, None]);
+    // A conversation that was given to a group is nobody's for a while.
+    let alone = Scene { agent: None, ..scene() };
+    let waiting = Event::Waiting { former: None, scene: alone, group: Group::default(), at: AT };
+    assert_eq!(pushed(&waiting, Side::Customer, false), None);
+    let frame = pushed(&waiting, Side::Customer, true).unwrap();
+    assert_eq!((&frame["type"], frame.get("agentId")), (&json!("assigned"), None));
+}
+
+/// Extensions: a frame of its own, and fields in a sync.
+#[test]
+fn edits_and_recalls_are_for_those_who_asked() {
+    let Event::Message { scene, mut message, .. } = said(Side::Agent, "x", None) else { unreachable!() };
+    message.revise(&Revision::Edit("y".into()), AT);
+    let edited = Event::Revised { scene: scene.clone(), message: message.clone() };
+    assert_eq!(pushed(&edited, Side::Customer, false), None);
+    let frame = pushed(&edited, Side::Customer, true).unwrap();
+    assert_eq!((&frame["type"], &frame["content"]), (&json!("edited"), &json!("y")));
+    message.revise(&Revision::Recall, AT);
+    let frame = pushed(&Event::Revised { scene, message }, Side::Customer, true).unwrap();
+    assert_eq!((&frame["type"], frame.get("content")), (&json!("recalled"), None));
 }
 
 #[test]
@@ -184,9 +203,9 @@ fn a_picture_shows_where_it_lies() {
 #[test]
 fn a_first_message_may_name_a_group() {
     let (target, _) = draft(r#"{"content":"x","group":"sales"}"#, Seat::Customer);
-    assert_eq!(target, Target::Own { named: None, group: Group::new("sales").ok() });
+    assert_eq!(target, Target::Own { agent: None, named: None, group: Group::new("sales").ok() });
     for (text, group) in [(r#"{"content":"x","group":""}"#, None), (r#"{"content":"x","group":null}"#, None)] {
-        assert_eq!(draft(text, Seat::Customer).0, Target::Own { named: None, group });
+        assert_eq!(draft(text, Seat::Customer).0, Target::Own { agent: None, named: None, group });
     }
     // Of an agent it says nothing: its conversations are there already.
     let (target, _) = draft(r#"{"conversationId":"4097","content":"x","group":"sales"}"#, Seat::Agent);
@@ -198,7 +217,7 @@ fn agents_name_the_conversation() {
     let (target, _) = draft(r#"{"conversationId":"4097","content":"x"}"#, Seat::Agent);
     assert_eq!(target, Target::Conversation(ConversationId::from_wire(4097).unwrap()));
     let (target, _) = draft(r#"{"conversationId":"4097","content":"x"}"#, Seat::Customer);
-    assert_eq!(target, Target::Own { named: ConversationId::from_wire(4097).ok(), group: None });
+    assert_eq!(target, Target::Own { agent: None, named: ConversationId::from_wire(4097).ok(), group: None });
     for (text, code, field) in [
         (r#"{"content":"x"}"#, 400, "conversationId is required"),
         (r#"{"conversationId":"session-123","content":"x"}"#, 404, "Conversation not found"),

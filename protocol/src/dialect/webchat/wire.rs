@@ -60,6 +60,23 @@ pub(super) struct MessageFrame<'a> {
     pub(super) message_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) edited_at: Option<UtcMillis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recalled_at: Option<UtcMillis>,
+}
+
+/// Extension: a message was edited or recalled.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevisedFrame<'a> {
+    pub(super) r#type: &'static str,
+    pub(super) conversation_id: Decimal,
+    pub(super) message_id: Decimal,
+    pub(super) seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<&'a String>,
+    pub(super) timestamp: UtcMillis,
 }
 
 /// Extension: what became of a message that had a `client_msg_id`.

@@ -14,7 +14,7 @@ use switchboard_protocol::model::{
     Refusal, Scene, Sender, Seq, Side, State, Timestamp,
 };
 
-pub(crate) use active::{mark_read, unassign};
+pub(crate) use active::{mark_read, recall, requeue, unassign};
 pub(crate) use closed::close;
 pub(crate) use dedup::{Dedup, Known};
 pub(crate) use pending::{assign, open};
@@ -52,10 +52,12 @@ pub(crate) struct Watcher {
 pub(crate) enum Then {
     /// A message is stored: answer its senders, tell the others.
     Sent { message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin },
-    /// An assignment is stored: tell both sides, then what the agent has not read.
-    Assigned { scene: Scene, at: Timestamp, backlog: bool },
-    /// It is stored that the conversation waits: offer it.
-    Waits { scene: Scene, at: Timestamp },
+    /// An assignment is stored: tell both sides and who gave it away, then what the agent has not read.
+    Assigned { scene: Scene, at: Timestamp, former: Option<AgentId>, backlog: bool },
+    /// It is stored that the conversation waits: offer it; tell who gave it away, and the customer if `told`.
+    Waits { scene: Scene, group: Group, at: Timestamp, former: Option<AgentId>, told: bool },
+    /// A revision is stored: answer, tell both sides and who looks on.
+    Revised { origin: Origin, scene: Scene },
     /// Marks are stored: answer the reader, tell the writer.
     Read { origin: Origin, scene: Scene, of: Side, at: Timestamp },
     /// The end is stored: answer, tell both sides, free the agent.

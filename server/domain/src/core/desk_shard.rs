@@ -1,13 +1,13 @@
 //! The desk's side of the mail: what it is asked, whom it tells, and the agents' directory.
 
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Refusal, Write,
+    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Refusal, Transfer, Write,
 };
 
 use super::Core;
 use super::stored::Then as After;
 use crate::desk::{Decision, RosterChange, Waiting};
-use crate::{DeskAsk, DeskTell, Letter, Origin, Request, ShardId, Timer};
+use crate::{DeskAsk, DeskTell, Letter, Origin, Request, ShardId, Spared, Timer, Transferred};
 
 impl Core {
     /// A question to the desk, which this shard owns.
@@ -37,13 +37,29 @@ impl Core {
                 let tell = DeskTell::Accepted { conversation, result, origin };
                 self.hands.send(self.hands.placement.owner(conversation), Letter::FromDesk(tell));
             }
+            DeskAsk::Transfer { conversation, to, origin } => {
+                let result = match to {
+                    Transfer::Agent(name) => {
+                        let moved = desk.transfer_to_agent(now, conversation, &name, &mut decisions);
+                        moved.map(Transferred::Agent)
+                    }
+                    Transfer::Group(group) => {
+                        let moved = desk.transfer_to_group(now, conversation, &group, &mut decisions);
+                        moved.map(|()| Transferred::Group { group, queued_at: now })
+                    }
+                };
+                let tell = DeskTell::Transferred { conversation, result, origin };
+                self.hands.send(self.hands.placement.owner(conversation), Letter::FromDesk(tell));
+            }
             DeskAsk::AgentUp { agent, accept, claims } => {
                 if !desk.knows(agent) {
                     self.make_agent(agent, claims.map(|claims| *claims).unwrap_or_default());
                 }
                 if let Some(desk) = &mut self.desk {
+                    let before = desk.status(agent);
                     desk.set_accept(agent, accept);
                     desk.agent_up(now, agent, &mut decisions);
+                    self.tell_status(agent, before, Spared::Agent(agent));
                 }
             }
             DeskAsk::CatchUp(customer) => {
@@ -51,9 +67,11 @@ impl Core {
                 self.hands.send(home, Letter::CaughtUp(customer));
             }
             DeskAsk::AgentDown(agent) => {
+                let before = desk.status(agent);
                 if let Some(at) = desk.agent_down(now, agent) {
                     self.hands.arm(Timer::AgentGrace(agent), at);
                 }
+                self.tell_status(agent, before, Spared::Agent(agent));
             }
         }
         self.tell_owners(decisions);
@@ -70,6 +88,12 @@ impl Core {
     /// The agents' directory: only admins, but for the list that visitors choose from.
     pub(super) fn agents_request(&mut self, request: Request) {
         let Request { origin, actor, command } = request;
+        if let Command::SetStatus(status) = command {
+            if let Err(refusal) = self.set_status(origin, &actor, status) {
+                self.hands.answer(origin, Err(refusal));
+            }
+            return;
+        }
         let public = matches!(command, Command::AvailableAgents);
         if !public && actor != Actor::Admin {
             return self.hands.answer(origin, Err(Refusal::Forbidden));
@@ -95,14 +119,17 @@ impl Core {
                 self.hands.answer(origin, Ok(Answer::Agent(Box::new(view))));
             }
             Command::UpdateAgent(name, change) => {
+                let before = desk.show(&name)?.status;
                 let RosterChange { view, decisions, grace } = desk.change(now, &name, *change)?;
                 let profile = view.profile.clone();
+                let agent = profile.id;
                 if let Some(at) = grace {
-                    self.hands.arm(Timer::AgentGrace(profile.id), at);
+                    self.hands.arm(Timer::AgentGrace(agent), at);
                 }
                 let answer = Box::new(Answer::Agent(Box::new(view)));
                 self.hands.write(After::Agent { origin, answer }, Write::SaveAgent(profile.clone()));
                 self.hands.publish_agent(profile);
+                self.tell_status(agent, Some(before), Spared::Nobody);
                 self.tell_owners(decisions);
             }
             Command::DeleteAgent(name) => {
@@ -133,6 +160,10 @@ impl Core {
             | Command::ListConversations(_)
             | Command::ShowConversation(_)
             | Command::Accept { .. }
+            | Command::Transfer { .. }
+            | Command::ShowMessage(_)
+            | Command::Revise { .. }
+            | Command::SetStatus(_)
             | Command::Watch(_)
             | Command::Typing { .. }
             | Command::Identify

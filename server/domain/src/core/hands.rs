@@ -9,6 +9,8 @@ use switchboard_protocol::model::{
     AgentProfile, Answer, Event, Party, Read, Refusal, Timestamp, VShard, Write, limits,
 };
 
+use super::revise::Windows;
+use super::status::Statuses;
 use super::stored::Then;
 use super::workbench::Offers;
 use crate::delivery::Devices;
@@ -27,12 +29,14 @@ pub(super) struct Hands {
     pub(super) directory: Directory,
     pub(super) ids: Ids,
     pub(super) offers: Offers,
+    pub(super) statuses: Statuses,
+    pub(super) windows: Windows,
     local: VecDeque<Letter>,
     tickets: Slab<Then>,
 }
 
 impl Hands {
-    pub(super) fn new(shard: ShardId, placement: Placement) -> Self {
+    pub(super) fn new(shard: ShardId, placement: Placement, windows: Windows) -> Self {
         Self {
             shard,
             placement,
@@ -42,6 +46,8 @@ impl Hands {
             directory: Directory::default(),
             ids: Ids::default(),
             offers: Offers::default(),
+            statuses: Statuses::default(),
+            windows,
             local: VecDeque::new(),
             tickets: Slab::new(),
         }

@@ -1,28 +1,35 @@
 //! One shard's part of the world: `handle(now, input) -> effects`.
 //!
-//! `hands` is what every part needs to act; `request` takes commands to their owner and carries them
-//! out; `pair` finds or opens the conversation of a visitor and an agent, or of a customer; `customers` keeps their
-//! records and all opaque tokens; `stored` goes on where storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
+//! `hands` is what every part needs to act; `request` takes commands to their owner and carries them out; `pair` finds
+//! or opens the conversation of a visitor and an agent, or of a customer; `peer` says who is meant by a name;
+//! `revise` edits and recalls messages; `transfer` gives conversations away; `workbench` is lists, picks and who looks
+//! on; `customers` keeps their records and all opaque tokens; `status` tells who watches an agent; `stored` goes on
+//! where storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
 
 mod customers;
 mod desk_shard;
 mod hands;
 mod pair;
+mod peer;
 mod request;
+mod revise;
 mod start;
+mod status;
 mod stored;
+mod transfer;
 mod workbench;
 
 use std::collections::{HashMap, VecDeque};
 
 use smallvec::{SmallVec, smallvec};
-use switchboard_protocol::model::{AgentId, AgentRef, ConversationId, Party, Refusal, Timestamp};
+use switchboard_protocol::model::{AgentId, AgentRef, ConversationId, CustomerNumber, Party, Refusal, Timestamp};
 
 use crate::conversation::Live;
 use crate::desk::{self, Defaults, Desk};
 use crate::{DeskAsk, DeskTell, Effect, Input, Letter, Placement, Request, ShardId, Timer};
 use hands::Hands;
 use pair::{Ended, PairSlot};
+pub use revise::Windows;
 pub use start::Start;
 
 /// What the core is configured with.
@@ -30,6 +37,8 @@ pub use start::Start;
 pub struct Settings {
     /// What an agent is that says nothing about itself, and how long it may be gone.
     pub agents: Defaults,
+    /// How long messages may be edited and recalled.
+    pub windows: Windows,
 }
 
 /// Plain numbers about a core, for whoever wants to show them.
@@ -50,7 +59,9 @@ pub struct Core {
     conversations: HashMap<ConversationId, Slot>,
     /// The open conversations of each customer whose home this is.
     open: HashMap<Party, SmallVec<[ConversationId; 1]>>,
-    /// Visitors and customers whose sends and ends wait for storage to tell who they are.
+    /// Who a number is shown for, of visitors and customers that have an open conversation here.
+    numbers: HashMap<CustomerNumber, Party>,
+    /// Users, visitors and customers whose sends and ends wait for storage to tell who they are.
     pairs: HashMap<Party, PairSlot>,
     /// What has ended of one that has an open conversation, as storage told when it was asked; newest first. Forgotten
     /// when another ends.
@@ -66,7 +77,7 @@ struct Slot {
     /// `None` until it is loaded.
     live: Option<Live>,
     /// Something is under way that what follows must not overtake: loading, placing, a look-up of a
-    /// client message id, or catching up a new agent.
+    /// client message id, the revision of a message, or catching up a new agent.
     held: bool,
     waiting: VecDeque<Job>,
 }
@@ -85,9 +96,10 @@ impl Core {
     pub fn new(settings: Settings, shard: ShardId, placement: Placement) -> Self {
         let desk = (placement.desk() == shard).then(|| Desk::new(settings.agents));
         Self {
-            hands: Hands::new(shard, placement),
+            hands: Hands::new(shard, placement, settings.windows),
             conversations: HashMap::new(),
             open: HashMap::new(),
+            numbers: HashMap::new(),
             pairs: HashMap::new(),
             ended: HashMap::new(),
             ending: HashMap::new(),
@@ -100,18 +112,22 @@ impl Core {
         self.hands.begin(now, effects);
         match input {
             Input::Request(request) => self.request(request),
-            Input::Arrived { connection, party, accept, claims } => {
+            Input::Arrived { connection, party, accept, statuses, claims } => {
                 let first = self.hands.devices.add(party.clone(), connection);
                 if let Party::Agent(agent) = party {
                     if first {
                         self.hands.ask_desk(DeskAsk::AgentUp { agent, accept, claims });
                     }
                     self.agent_arrived(agent, connection, first, accept);
+                    if statuses {
+                        self.hands.hear_statuses(agent, connection);
+                    }
                 }
             }
             Input::Left { connection, party } => {
                 let last = self.hands.devices.remove(&party, connection);
                 if let Party::Agent(agent) = party {
+                    self.hands.stop_hearing(agent, Some(connection));
                     self.agent_left(agent, connection, last);
                 }
             }
@@ -158,6 +174,10 @@ impl Core {
             Letter::CaughtUp(customer) => self.caught_up_with_desk(&customer),
             Letter::Offer { group, event } => self.hands.tell_offered(&group, &event),
             Letter::Offered { shard, any } => self.offers_of(shard, any),
+            Letter::HearsStatuses { shard, any } => self.statuses_of(shard, any),
+            Letter::Status { event, groups, conversations, spared } => {
+                self.status_told(&event, &groups, &conversations, spared);
+            }
             Letter::Whisper { connection, event } => {
                 self.hands.out.push(Effect::Tell { to: smallvec![connection], event });
             }
@@ -165,6 +185,7 @@ impl Core {
             Letter::AgentDeleted(agent) => {
                 self.hands.directory.delete(agent);
                 self.hands.stop_offering_to(agent);
+                self.hands.stop_hearing(agent, None);
                 let connections = self.hands.devices.expel(&Party::Agent(agent));
                 if !connections.is_empty() {
                     self.hands.out.push(Effect::Expel { connections });
@@ -191,8 +212,10 @@ impl Core {
         let id = tell.conversation();
         let Some(slot) = self.conversations.get_mut(&id) else {
             // It was ended and is forgotten; who picked it meanwhile is still to be answered.
-            if let DeskTell::Accepted { origin, .. } = tell {
-                self.hands.answer(origin, Err(Refusal::WrongState));
+            match tell {
+                DeskTell::Accepted { origin, .. } => self.hands.answer(origin, Err(Refusal::WrongState)),
+                DeskTell::Transferred { origin, .. } => self.hands.answer(origin, Err(Refusal::Ended)),
+                DeskTell::Placed { .. } | DeskTell::Assigned { .. } => {}
             }
             return;
         };
@@ -201,7 +224,9 @@ impl Core {
                 slot.placed(&mut self.hands, agent);
                 self.run(id);
             }
-            DeskTell::Assigned { .. } | DeskTell::Accepted { .. } => self.enqueue(id, Job::Tell(tell)),
+            DeskTell::Assigned { .. } | DeskTell::Accepted { .. } | DeskTell::Transferred { .. } => {
+                self.enqueue(id, Job::Tell(tell));
+            }
         }
     }
 }

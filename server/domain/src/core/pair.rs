@@ -1,7 +1,7 @@
 //! Conversations that are not named by their id: kefu's visitor mode names a visitor and an agent, a customer of webchat
-//! means its own. Their first send opens it. Storage is asked about those that have no open conversation that fits, and
-//! whether a client message id was stored in one that has ended.
-//! What is said of a visitor here holds for a customer, who takes anybody.
+//! or a user of bytedesk means its own, an agent of bytedesk names a customer. Their first send opens it. Storage is asked
+//! about those that have no open conversation that fits, and whether a client message id was stored in one that has ended.
+//! What is said of a visitor here holds for a customer or user, who takes anybody, and may want somebody.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -85,7 +85,9 @@ impl Ended {
     fn sender(&self, with: With) -> Sender {
         match with {
             With::Agent(agent) => Sender { side: Side::Agent, number: agent.get() },
-            With::Named(_) | With::Anybody => Sender { side: Side::Customer, number: self.number.get() },
+            With::Named(_) | With::Anybody | With::Wanted(_) => {
+                Sender { side: Side::Customer, number: self.number.get() }
+            }
         }
     }
 }
@@ -97,6 +99,8 @@ enum With {
     Named(AgentId),
     /// The visitor takes anybody.
     Anybody,
+    /// The user takes anybody that its open conversation is with; if none is open it wants this agent.
+    Wanted(AgentId),
     /// This agent itself asks.
     Agent(AgentId),
 }
@@ -105,7 +109,7 @@ impl With {
     fn fits(self, agent: Option<AgentId>, named: Option<AgentId>) -> bool {
         match self {
             Self::Named(wanted) => agent == Some(wanted) || named == Some(wanted),
-            Self::Anybody => true,
+            Self::Anybody | Self::Wanted(_) => true,
             Self::Agent(own) => agent == Some(own),
         }
     }
@@ -287,9 +291,10 @@ impl Core {
     ) -> Result<ConversationId, Refusal> {
         match with {
             With::Agent(_) => Err(if ended.is_some() { Refusal::Ended } else { NO_CONVERSATION }),
-            With::Named(agent) => {
+            With::Named(agent) | With::Wanted(agent) => {
                 let profile = self.hands.directory.find(&AgentRef::Id(agent));
-                let group = profile.and_then(|profile| profile.groups.first().cloned());
+                let of_agent = profile.and_then(|profile| profile.groups.first().cloned());
+                let group = named_group(command).or(of_agent);
                 self.open_for_visitor(visitor, known, Some(agent), group)
             }
             With::Anybody => self.open_for_visitor(visitor, known, None, named_group(command)),
@@ -310,10 +315,25 @@ impl Core {
     }
 
     fn with_whom(&self, request: &Request) -> Result<With, Refusal> {
-        if let Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } =
-            &request.command
+        if let Command::Send { target: Target::Own { agent, .. }, .. }
+        | Command::End { target: Target::Own { agent, .. } }
+        | Command::Open { agent, .. } = &request.command
         {
-            return Ok(With::Anybody);
+            let Some(name) = agent else { return Ok(With::Anybody) };
+            let wanted = self.hands.directory.find(name).ok_or(Refusal::NotFound(Noun::Agent))?;
+            return Ok(With::Wanted(wanted.id));
+        }
+        if let Command::Send { target: Target::Peer { .. }, .. } = &request.command {
+            return match &request.actor {
+                Actor::Agent(own) | Actor::Workbench(Some(own)) => Ok(With::Agent(*own)),
+                Actor::User(_)
+                | Actor::Visitor { .. }
+                | Actor::Customer(_)
+                | Actor::Workbench(None)
+                | Actor::Bearer(_)
+                | Actor::Admin
+                | Actor::Anonymous => Err(NO_CONVERSATION),
+            };
         }
         let (Command::Send { target: Target::Pair { agent, .. }, .. }
         | Command::End { target: Target::Pair { agent, .. } }) = &request.command
@@ -352,7 +372,7 @@ impl Core {
         };
         let exact = headers().find(|header| match with {
             With::Named(agent) | With::Agent(agent) => header.agent == Some(agent),
-            With::Anybody => true,
+            With::Anybody | With::Wanted(_) => true,
         });
         exact.or_else(|| headers().next()).map(|header| header.id)
     }
@@ -369,9 +389,12 @@ impl Core {
         // An open conversation may have brought the visitor its number, and storage does not know yet.
         let open = self.open.get(&customer).and_then(|open| open.first()).and_then(|id| self.conversations.get(id));
         let open = open.and_then(|slot| slot.live.as_ref()).map(|live| live.header.customer_number);
-        let customer_number = match open.or(number) {
-            Some(number) => number,
-            None => self.hands.mint(vshard, Ids::visitor)?,
+        let customer_number = match (open.or(number), visitor) {
+            (Some(number), _) => number,
+            (None, Party::User(user)) => CustomerNumber::of_user(*user),
+            (None, Party::Visitor(_) | Party::Customer(_) | Party::Agent(_)) => {
+                self.hands.mint(vshard, Ids::visitor)?
+            }
         };
         if let Some(PairSlot { known: Some(known), .. }) = self.pairs.get_mut(visitor) {
             known.number = Some(customer_number);
@@ -407,7 +430,7 @@ fn named_other(command: &Command, open: ConversationId) -> Option<ConversationId
 /// The group that a customer names for the conversation its message opens.
 fn named_group(command: &Command) -> Option<Group> {
     match command {
-        Command::Send { target: Target::Own { group, .. }, .. } => group.clone(),
+        Command::Send { target: Target::Own { group, .. }, .. } | Command::Open { group, .. } => group.clone(),
         _ => None,
     }
 }

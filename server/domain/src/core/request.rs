@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     Actor, AgentId, Answer, BodyKind, ClientMsgId, Command, ConversationId, CustomerNumber, Draft, Event, Group,
-    Message, MessageId, Noun, Party, Read, Refusal, Scene, Sent, Seq, Side, State, Target, UserId, Window, Write,
-    limits,
+    Message, MessageId, Noun, Party, PeerName, Read, Refusal, Scene, Sent, Seq, Side, State, Target, UserId, Window,
+    Write, limits,
 };
 
 use super::hands::Hands;
@@ -14,61 +14,24 @@ use super::stored::Then as After;
 use super::{Core, Job, Slot};
 use crate::conversation::{self, Known, Live, Opening, Then};
 use crate::ids::Ids;
-use crate::{DeskAsk, DeskTell, Letter, Origin, Request};
+use crate::{DeskAsk, DeskTell, Letter, Origin, Request, ShardId};
 
 impl Core {
     /// Carries a request out, or sends it to the shard that owns what it is about.
-    pub(super) fn request(&mut self, request: Request) {
+    pub(super) fn request(&mut self, mut request: Request) {
         if let Actor::Bearer(hash) = &request.actor {
             let hash = **hash;
             return self.bearers_request(request, hash);
         }
-        let placement = &self.hands.placement;
-        let owner = match &request.command {
-            Command::Identify => return self.identify(request),
-            Command::Customers(_) => self.hands.shard,
-            Command::Open { .. } => match &request.actor {
-                Actor::User(user) => placement.home(&Party::User(*user)),
-                Actor::Visitor { .. }
-                | Actor::Customer(_)
-                | Actor::Agent(_)
-                | Actor::Workbench(_)
-                | Actor::Bearer(_)
-                | Actor::Admin
-                | Actor::Anonymous => return self.hands.answer(request.origin, Err(Refusal::Forbidden)),
-            },
-            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
-                match &request.actor {
-                    Actor::Customer(customer) => placement.home(&Party::Customer(*customer)),
-                    Actor::User(_)
-                    | Actor::Visitor { .. }
-                    | Actor::Agent(_)
-                    | Actor::Workbench(_)
-                    | Actor::Bearer(_)
-                    | Actor::Admin
-                    | Actor::Anonymous => return self.hands.answer(request.origin, Err(Refusal::Forbidden)),
-                }
-            }
-            Command::History { conversation, .. }
-            | Command::Transcript { conversation, .. }
-            | Command::Sync { conversation, .. }
-            | Command::MarkRead { conversation, .. }
-            | Command::Typing { conversation }
-            | Command::Accept { conversation, .. }
-            | Command::Watch(conversation)
-            | Command::Send { target: Target::Conversation(conversation), .. }
-            | Command::End { target: Target::Conversation(conversation) } => placement.owner(*conversation),
-            Command::Send { target: Target::Pair { visitor, .. }, .. }
-            | Command::End { target: Target::Pair { visitor, .. } } => placement.home(&Party::Visitor(visitor.clone())),
-            Command::CreateAgent(_)
-            | Command::GetAgent(_)
-            | Command::UpdateAgent(..)
-            | Command::DeleteAgent(_)
-            | Command::ListAgents { .. }
-            | Command::IssueAgentToken { .. }
-            | Command::AvailableAgents => placement.desk(),
-            // Answered from storage, wherever one is.
-            Command::ListConversations(_) | Command::ShowConversation(_) => self.hands.shard,
+        if let Err(refusal) = self.resolve_peer(&mut request) {
+            return self.hands.answer(request.origin, Err(refusal));
+        }
+        if matches!(request.command, Command::Identify) {
+            return self.identify(request);
+        }
+        let owner = match self.owner_of(&request) {
+            Ok(owner) => owner,
+            Err(refusal) => return self.hands.answer(request.origin, Err(refusal)),
         };
         if let Command::Watch(conversation) = &request.command
             && request.origin.shard == self.hands.shard
@@ -85,15 +48,42 @@ impl Core {
         self.owned(request);
     }
 
-    /// A request at the shard that owns what it is about.
-    fn owned(&mut self, request: Request) {
-        match &request.command {
-            Command::Open { group } => {
-                let Actor::User(user) = request.actor else { unreachable!("only a user's `Open` is sent on") };
-                let group = group.clone().unwrap_or_default();
-                match self.open_of_user(user, group) {
-                    Ok(id) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
-                    Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
+    /// What a send to a peer means, as far as it is known here.
+    fn resolve_peer(&self, request: &mut Request) -> Result<(), Refusal> {
+        let Command::Send { target, .. } = &mut request.command else { return Ok(()) };
+        let Target::Peer { from, to, conversation } = target else { return Ok(()) };
+        if let Some(known) = self.peer_target(&request.actor, (from.as_ref(), to), *conversation)? {
+            *target = known;
+        }
+        Ok(())
+    }
+
+    /// The shard that owns what a request is about; or why nothing is.
+    fn owner_of(&self, request: &Request) -> Result<ShardId, Refusal> {
+        let placement = &self.hands.placement;
+        Ok(match &request.command {
+            Command::Identify | Command::Customers(_) => self.hands.shard,
+            Command::Open { user, .. } => match opens_for(&request.actor, *user) {
+                Some(user) => placement.home(&Party::User(user)),
+                None => return Err(Refusal::Forbidden),
+            },
+            Command::Send { target: Target::Peer { to, .. }, .. }
+            | Command::End { target: Target::Peer { to, .. } } => match to {
+                PeerName::Number(number) => self.home_of_number(*number),
+                PeerName::Auto | PeerName::Code(_) => return Err(NO_CONVERSATION),
+            },
+            Command::ShowMessage(message) | Command::Revise { message, .. } => placement.shard_of(message.vshard()),
+            Command::SetStatus(_) => placement.desk(),
+            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
+                match &request.actor {
+                    Actor::Customer(customer) => placement.home(&Party::Customer(*customer)),
+                    Actor::User(user) => placement.home(&Party::User(*user)),
+                    Actor::Visitor { .. }
+                    | Actor::Agent(_)
+                    | Actor::Workbench(_)
+                    | Actor::Bearer(_)
+                    | Actor::Admin
+                    | Actor::Anonymous => return Err(Refusal::Forbidden),
                 }
             }
             Command::History { conversation, .. }
@@ -102,15 +92,61 @@ impl Core {
             | Command::MarkRead { conversation, .. }
             | Command::Typing { conversation }
             | Command::Accept { conversation, .. }
+            | Command::Transfer { conversation, .. }
+            | Command::Watch(conversation)
+            | Command::Send { target: Target::Conversation(conversation), .. }
+            | Command::End { target: Target::Conversation(conversation) } => placement.owner(*conversation),
+            Command::Send { target: Target::Pair { visitor, .. }, .. }
+            | Command::End { target: Target::Pair { visitor, .. } } => placement.home(&Party::Visitor(visitor.clone())),
+            Command::CreateAgent(_)
+            | Command::GetAgent(_)
+            | Command::UpdateAgent(..)
+            | Command::DeleteAgent(_)
+            | Command::ListAgents { .. }
+            | Command::IssueAgentToken { .. }
+            | Command::AvailableAgents => placement.desk(),
+            // Answered from storage, wherever one is.
+            Command::ListConversations(_) | Command::ShowConversation(_) => self.hands.shard,
+        })
+    }
+
+    /// A request at the shard that owns what it is about.
+    fn owned(&mut self, request: Request) {
+        match &request.command {
+            Command::Open { user, agent, group } => {
+                let user = opens_for(&request.actor, *user).expect("only an `Open` for a user is sent on");
+                if agent.is_some() {
+                    return self.pair_request(Party::User(user), request);
+                }
+                let group = group.clone().unwrap_or_default();
+                match self.open_of_user(user, group) {
+                    Ok(id) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
+                    Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
+                }
+            }
+            Command::Send { target: Target::Peer { to, .. }, .. }
+            | Command::End { target: Target::Peer { to, .. } } => {
+                let customer = match to {
+                    PeerName::Number(number) => self.customer_of_number(*number),
+                    PeerName::Auto | PeerName::Code(_) => None,
+                };
+                match customer {
+                    Some(customer) => self.pair_request(customer, request),
+                    None => self.hands.answer(request.origin, Err(NO_CONVERSATION)),
+                }
+            }
+            Command::ShowMessage(_) | Command::Revise { .. } => self.message_request(request),
+            Command::History { conversation, .. }
+            | Command::Transcript { conversation, .. }
+            | Command::Sync { conversation, .. }
+            | Command::MarkRead { conversation, .. }
+            | Command::Typing { conversation }
+            | Command::Accept { conversation, .. }
+            | Command::Transfer { conversation, .. }
             | Command::Watch(conversation)
             | Command::Send { target: Target::Conversation(conversation), .. }
             | Command::End { target: Target::Conversation(conversation) } => {
-                let id = *conversation;
-                if let Entry::Vacant(slot) = self.conversations.entry(id) {
-                    slot.insert(Slot { held: true, ..Slot::default() });
-                    self.hands.read(After::Loaded(id), Read::Conversation(id));
-                }
-                self.enqueue(id, Job::Request { request, new_to_storage: false });
+                self.at_conversation(*conversation, request);
             }
             Command::Send { target: Target::Pair { visitor, .. }, .. }
             | Command::End { target: Target::Pair { visitor, .. } } => {
@@ -118,8 +154,8 @@ impl Core {
                 self.pair_request(visitor, request);
             }
             Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
-                let Actor::Customer(customer) = request.actor else { unreachable!("only a customer's is sent on") };
-                self.pair_request(Party::Customer(customer), request);
+                let customer = request.actor.party().expect("only a customer's or user's is sent on");
+                self.pair_request(customer, request);
             }
             Command::Identify => unreachable!("answered where it was asked"),
             Command::Customers(_) => {
@@ -135,9 +171,19 @@ impl Core {
             | Command::UpdateAgent(..)
             | Command::DeleteAgent(_)
             | Command::ListAgents { .. }
+            | Command::SetStatus(_)
             | Command::AvailableAgents => self.agents_request(request),
             Command::ListConversations(_) | Command::ShowConversation(_) => self.list_request(request),
         }
+    }
+
+    /// A request about a conversation that is this shard's, if it exists: in its turn, once it is loaded.
+    pub(super) fn at_conversation(&mut self, id: ConversationId, request: Request) {
+        if let Entry::Vacant(slot) = self.conversations.entry(id) {
+            slot.insert(Slot { held: true, ..Slot::default() });
+            self.hands.read(After::Loaded(id), Read::Conversation(id));
+        }
+        self.enqueue(id, Job::Request { request, new_to_storage: false });
     }
 
     fn open_of_user(&mut self, user: UserId, group: Group) -> Result<ConversationId, Refusal> {
@@ -165,6 +211,9 @@ impl Core {
     /// Begins a conversation: it is held until the desk has placed it.
     pub(super) fn open_conversation(&mut self, opening: Opening) {
         let (id, customer) = (opening.id, opening.customer.clone());
+        if !matches!(customer, Party::User(_)) {
+            self.numbers.insert(opening.customer_number, customer.clone());
+        }
         let header = conversation::open(opening, self.hands.now);
         self.hands.ask_desk(DeskAsk::Place {
             conversation: id,
@@ -204,10 +253,13 @@ impl Core {
                 Job::Request { request, .. } if slot.has_ended_for(&request) => too_late.push(request),
                 Job::Request { request, new_to_storage } => slot.request(&mut self.hands, request, new_to_storage),
                 Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
-                    slot.assigned(&mut self.hands, agent);
+                    slot.assigned(&mut self.hands, agent, None);
                 }
                 Job::Tell(DeskTell::Accepted { result, origin, .. }) => {
                     slot.accepted(&mut self.hands, result, origin);
+                }
+                Job::Tell(DeskTell::Transferred { result, origin, .. }) => {
+                    slot.transferred(&mut self.hands, result, origin);
                 }
             }
         }
@@ -218,11 +270,10 @@ impl Core {
                 open.retain(|open| *open != id);
                 if open.is_empty() {
                     self.open.remove(&customer);
+                    self.numbers.remove(&live.header.customer_number);
                 }
             }
-            if matches!(customer, Party::Visitor(_) | Party::Customer(_)) {
-                *self.ending.entry(customer).or_default() += 1;
-            }
+            *self.ending.entry(customer).or_default() += 1;
         }
         if live.is_settled() && !slot.held && slot.waiting.is_empty() {
             self.conversations.remove(&id);
@@ -247,7 +298,7 @@ impl Slot {
         match (&request.command, &request.actor) {
             (Command::Open { .. }, _) => true,
             (Command::Send { target: Target::Pair { .. }, draft }, Actor::Visitor { .. })
-            | (Command::Send { target: Target::Own { .. }, draft }, Actor::Customer(_)) => {
+            | (Command::Send { target: Target::Own { .. }, draft }, Actor::Customer(_) | Actor::User(_)) => {
                 let known = draft.client_msg_id.as_ref().zip(live.author(&request.actor));
                 !known.is_some_and(|(id, sender)| matches!(live.dedup.look_up(sender, id), Known::Seen(_)))
             }
@@ -257,6 +308,13 @@ impl Slot {
 
     /// Carries out a request whose turn has come; a refusal has changed nothing.
     fn request(&mut self, hands: &mut Hands, request: Request, new_to_storage: bool) {
+        if matches!(request.command, Command::ShowMessage(_) | Command::Revise { .. }) {
+            let origin = request.origin;
+            if let Err(refusal) = self.about_message(hands, request) {
+                hands.answer(origin, Err(refusal));
+            }
+            return;
+        }
         let Request { origin, actor, command } = request;
         let done = match command {
             Command::Open { .. } => self.answer_conversation(hands, origin),
@@ -275,6 +333,8 @@ impl Slot {
             Command::MarkRead { messages, of, .. } => self.mark_read(hands, origin, &actor, messages, of),
             Command::End { .. } => self.end(hands, origin, &actor),
             Command::Typing { .. } => self.typing(hands, origin, &actor),
+            Command::Transfer { to, .. } => self.transfer(hands, origin, &actor, to),
+            Command::ShowMessage(_) | Command::Revise { .. } => unreachable!("taken above"),
             Command::CreateAgent(_)
             | Command::GetAgent(_)
             | Command::UpdateAgent(..)
@@ -284,6 +344,7 @@ impl Slot {
             | Command::ListConversations(_)
             | Command::ShowConversation(_)
             | Command::Identify
+            | Command::SetStatus(_)
             | Command::IssueAgentToken { .. }
             | Command::Customers(_) => unreachable!("only commands about a conversation wait at one"),
         };
@@ -325,6 +386,11 @@ impl Slot {
                 let to = newest.get().saturating_sub(skipped);
                 let from = to.saturating_sub(u64::from(size)) + 1;
                 (from, to, (from > 1).then_some(Window::Page { page: page + 1, size }))
+            }
+            Window::BeforeSeq { seq, limit } => {
+                let to = newest.get().min(seq.get().saturating_sub(1));
+                let from = to.saturating_sub(u64::from(limit)) + 1;
+                (from, to, Some(Window::BeforeSeq { seq: Seq::new(from), limit }))
             }
             Window::AfterSeq { seq, limit } => {
                 let from = seq.get().saturating_add(1);
@@ -411,8 +477,16 @@ impl Slot {
         let sender = live.sender(side);
         let created_at = hands.now;
         let seq = conversation::append(&mut live.header, side, created_at);
-        let message =
-            Message { id, conversation: live.header.id, seq, sender, body: draft.body, created_at, read_at: None };
+        let message = Message {
+            id,
+            conversation: live.header.id,
+            seq,
+            sender,
+            body: draft.body,
+            created_at,
+            read_at: None,
+            revised: None,
+        };
         if let Some(client_msg_id) = draft.client_msg_id.clone() {
             let sent = Sent { message: id, conversation: live.header.id, seq, created_at };
             live.dedup.remember(sender, client_msg_id, sent, live.durable_seq);
@@ -485,18 +559,19 @@ impl Slot {
     pub(super) fn placed(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
         self.held = false;
         if agent.is_some() {
-            return self.assigned(hands, agent);
+            return self.assigned(hands, agent, None);
         }
         let live = self.live();
         live.fresh = false;
-        live.writes.push_back(Then::Waits { scene: live.scene(), at: live.header.queued_at });
+        let (group, at) = (live.header.group.clone(), live.header.queued_at);
+        live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, told: false });
         let write = Write::SaveConversation { conversation: live.header.clone(), opens: true };
         hands.write(After::Conversation(live.header.id), write);
     }
 
-    /// The desk has given the conversation to an agent, or taken it from one. What follows waits until a
-    /// new agent has what it did not read.
-    pub(super) fn assigned(&mut self, hands: &mut Hands, agent: Option<AgentId>) {
+    /// The desk has given the conversation to an agent, or taken it from one; `former` gave it away. What follows waits
+    /// until a new agent has what it did not read.
+    pub(super) fn assigned(&mut self, hands: &mut Hands, agent: Option<AgentId>, former: Option<AgentId>) {
         let live = self.live();
         if !live.header.is_open() || live.header.agent == agent {
             return;
@@ -507,12 +582,13 @@ impl Slot {
             Some(agent) => {
                 conversation::assign(&mut live.header, agent, at);
                 let backlog = live.header.agent_unread > 0;
-                live.writes.push_back(Then::Assigned { scene: live.scene(), at, backlog });
+                live.writes.push_back(Then::Assigned { scene: live.scene(), at, former, backlog });
                 backlog
             }
             None => {
                 conversation::unassign(&mut live.header, at);
-                live.writes.push_back(Then::Waits { scene: live.scene(), at });
+                let group = live.header.group.clone();
+                live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, told: false });
                 false
             }
         };
@@ -530,6 +606,20 @@ impl Slot {
             };
             hands.answer(origin, Ok(answer));
         }
+    }
+}
+
+/// The user whose conversation an actor may open.
+fn opens_for(actor: &Actor, user: Option<UserId>) -> Option<UserId> {
+    match actor {
+        Actor::User(own) => Some(*own).filter(|own| user.is_none_or(|user| user == *own)),
+        Actor::Admin | Actor::Workbench(None) => user,
+        Actor::Visitor { .. }
+        | Actor::Customer(_)
+        | Actor::Agent(_)
+        | Actor::Workbench(Some(_))
+        | Actor::Bearer(_)
+        | Actor::Anonymous => None,
     }
 }
 

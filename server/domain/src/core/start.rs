@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use switchboard_protocol::model::{AgentId, AgentProfile, AgentRef, Conversation, Timestamp, VShard};
+use switchboard_protocol::model::{AgentId, AgentProfile, AgentRef, Conversation, Party, Timestamp, VShard};
 
 use super::{Core, Slot};
 use crate::conversation::Live;
@@ -41,13 +41,16 @@ impl Core {
         for header in &start.open {
             if self.hands.placement.owner(header.id) == self.hands.shard {
                 self.open.entry(header.customer.clone()).or_default().push(header.id);
+                if !matches!(header.customer, Party::User(_)) {
+                    self.numbers.insert(header.customer_number, header.customer.clone());
+                }
                 let agent = header.agent.map(AgentRef::Id);
                 let lost = agent.is_some_and(|agent| self.hands.directory.find(&agent).is_none());
                 let mut slot = Slot { live: Some(Live::stored(header.clone())), ..Slot::default() };
                 if lost {
                     // Its agent was deleted, or never durably made, and a crash came between: it waits, at
                     // the desk as well.
-                    slot.assigned(&mut self.hands, None);
+                    slot.assigned(&mut self.hands, None, None);
                 }
                 self.conversations.insert(header.id, slot);
             }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use switchboard_protocol::model::{
-    AgentId, Answer, ConversationId, ConversationQuery, Event, Found, Message, Noun, Party, Read, Refusal, Scene, Sent,
-    Seq, Side, Timestamp, VShard, Viewer, Window, Written, limits,
+    AgentId, Answer, ConversationFilter, ConversationId, ConversationQuery, Event, Found, Message, Noun, Party, Read,
+    Refusal, Scene, Sent, Seq, Side, Timestamp, VShard, Window, Written, limits,
 };
 
 use super::hands::Hands;
 use super::pair::Visitor;
 use super::request::NO_CONVERSATION;
-use super::{Core, Job, Slot};
+use super::{Core, Job, Slot, revise};
 use crate::conversation::{self, Live};
-use crate::{DeskAsk, Origin, Outcome};
+use crate::{DeskAsk, Origin, Outcome, Request};
 
 /// What follows a storage operation.
 #[derive(Debug)]
@@ -25,6 +25,12 @@ pub(super) enum Then {
     LookedUp(ConversationId),
     /// What a new agent has not read was read.
     Backlog { conversation: ConversationId, agent: AgentId, scene: Box<Scene> },
+    /// A message was read whose conversation is to be found.
+    Located(Box<Request>),
+    /// A message was read that is to be revised.
+    Message { conversation: ConversationId, request: Box<Request> },
+    /// A message that is shown.
+    MessageShown(Origin),
     /// A page of a history.
     History(Origin),
     /// The seq of a message was looked up, to page on after it.
@@ -34,7 +40,7 @@ pub(super) enum Then {
     /// A page of conversations.
     Listed { origin: Origin, query: Box<ConversationQuery> },
     /// A conversation that is shown to this asker, if it sees it.
-    Shown { origin: Origin, viewer: Option<Box<Viewer>> },
+    Shown { origin: Origin, sight: Box<ConversationFilter> },
     /// A stretch for a resuming peer.
     Sync { origin: Origin, next_seq: Seq, complete: bool },
     /// Who a visitor or customer is.
@@ -59,6 +65,9 @@ impl Core {
             Then::Loaded(id) => self.loaded(id, outcome),
             Then::LookedUp(id) => self.looked_up(id, outcome),
             Then::Backlog { conversation, agent, scene } => self.caught_up(conversation, agent, &scene, outcome),
+            Then::Located(request) => self.located(*request, outcome),
+            Then::Message { conversation, request } => self.message_known(conversation, *request, outcome),
+            Then::MessageShown(origin) => self.message_shown(origin, outcome),
             Then::History(origin) => {
                 let result = history(outcome).map(Answer::History);
                 self.hands.answer(origin, result);
@@ -75,7 +84,7 @@ impl Core {
                 self.hands.answer(origin, result);
             }
             Then::Listed { origin, query } => self.listed(origin, *query, outcome),
-            Then::Shown { origin, viewer } => self.shown(origin, viewer.as_deref(), outcome),
+            Then::Shown { origin, sight } => self.shown(origin, &sight, outcome),
             Then::Sync { origin, next_seq, complete } => {
                 let result = history(outcome).map(|messages| synced(messages, next_seq, complete));
                 self.hands.answer(origin, result);
@@ -169,7 +178,8 @@ impl Core {
     /// A new agent is told what it has not read, before anything newer.
     fn caught_up(&mut self, id: ConversationId, agent: AgentId, scene: &Scene, outcome: Outcome) {
         for message in history(outcome).unwrap_or_default() {
-            if message.sender.side == Side::Customer && message.read_at.is_none() {
+            let unread = message.read_at.is_none() && message.recalled_at().is_none();
+            if message.sender.side == Side::Customer && unread {
                 let event = Arc::new(Event::Message { scene: scene.clone(), message, author: None });
                 self.hands.deliver(&Party::Agent(agent), &event, None);
             }
@@ -207,23 +217,25 @@ impl Core {
 }
 
 impl Slot {
-    /// The visitor or customer whose end is the next write to be durable.
+    /// The customer whose end is the next write to be durable.
     fn visitor_to_end(&self) -> Option<Party> {
         let live = self.live.as_ref()?;
         match (live.writes.front()?, &live.header.customer) {
-            (conversation::Then::Ended { .. }, customer @ (Party::Visitor(_) | Party::Customer(_))) => {
-                Some(customer.clone())
-            }
+            (conversation::Then::Ended { .. }, customer) => Some(customer.clone()),
             _ => None,
         }
     }
 
-    /// A write failed alone and changed nothing. Only marks can, where a record is damaged; of any other
+    /// A write failed alone and changed nothing. Only marks and revisions can, where a record is damaged; of any other
     /// write nobody knows what it left, and the process must not go on.
     fn not_written(&mut self, hands: &mut Hands) {
         let live = self.live.as_mut().expect("what was to be written is loaded");
         match live.writes.pop_front() {
             Some(conversation::Then::Read { origin, .. }) => hands.answer(origin, Err(UNAVAILABLE)),
+            Some(conversation::Then::Revised { origin, .. }) => {
+                self.held = false;
+                hands.answer(origin, Err(UNAVAILABLE));
+            }
             then => panic!("storage could not carry out a write that cannot fail alone: {then:?}"),
         }
         self.settle(hands);
@@ -237,11 +249,14 @@ impl Slot {
                 live.durable_seq = message.seq;
                 sent(hands, message, scene, waiting, except, live);
             }
-            conversation::Then::Assigned { scene, at, backlog } => {
+            conversation::Then::Assigned { scene, at, former, backlog } => {
                 let agent = scene.agent.expect("an assignment has an agent");
                 let code = hands.directory.code(agent);
-                let event = Arc::new(Event::Assigned { scene: scene.clone(), code, at });
+                let event = Arc::new(Event::Assigned { scene: scene.clone(), code, former, at });
                 hands.deliver(&scene.customer, &event, None);
+                if let Some(former) = former {
+                    hands.deliver(&Party::Agent(former), &event, None);
+                }
                 hands.deliver(&Party::Agent(agent), &event, None);
                 hands.offer(&live.header.group, &event);
                 if backlog {
@@ -251,9 +266,21 @@ impl Slot {
                     hands.read(then, Read::History { conversation, from, to });
                 }
             }
-            conversation::Then::Waits { scene, at } => {
-                let group = live.header.group.clone();
-                hands.offer(&live.header.group, &Arc::new(Event::Waiting { scene, group, at }));
+            conversation::Then::Waits { scene, group, at, former, told } => {
+                let customer = scene.customer.clone();
+                let event = Arc::new(Event::Waiting { scene, group: group.clone(), former, at });
+                if told {
+                    hands.deliver(&customer, &event, None);
+                }
+                if let Some(former) = former {
+                    hands.deliver(&Party::Agent(former), &event, None);
+                }
+                hands.offer(&group, &event);
+            }
+            conversation::Then::Revised { origin, scene } => {
+                let Written::Revised(message) = written else { unreachable!("a revision tells what it made") };
+                revise::revised(hands, *message, scene, origin, live);
+                self.held = false;
             }
             conversation::Then::Read { origin, scene, of, at } => read(hands, written, origin, scene, of, at),
             conversation::Then::Ended { origin, scene, by, at } => {
@@ -284,7 +311,7 @@ fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>,
     };
     if !live.watchers.is_empty() {
         let (scene, message, author) = (scene.clone(), message.clone(), author.clone());
-        hands.tell_watchers(live, Event::Overheard { scene, message, author });
+        hands.tell_watchers(live, &Arc::new(Event::Overheard { scene, message, author }));
     }
     tell_both(hands, Event::Message { scene, message, author }, except);
 }
@@ -292,7 +319,7 @@ fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>,
 fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: Side, at: Timestamp) {
     let messages = match written {
         Written::Marked(messages) => messages,
-        Written::Durable | Written::Leased(_) | Written::Customer(_) => Vec::new(),
+        Written::Durable | Written::Leased(_) | Written::Customer(_) | Written::Revised(_) => Vec::new(),
     };
     let changed = u32::try_from(messages.len()).unwrap_or(u32::MAX);
     hands.answer(origin, Ok(Answer::Read { changed }));
@@ -302,8 +329,9 @@ fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: S
 }
 
 /// Tells all devices of both sides, but for the connection that gets the answer instead.
-fn tell_both(hands: &mut Hands, event: Event, except: Origin) -> Arc<Event> {
-    let (customer, agent) = (event.scene().customer.clone(), event.scene().agent);
+pub(super) fn tell_both(hands: &mut Hands, event: Event, except: Origin) -> Arc<Event> {
+    let scene = event.scene().expect("what both sides are told happened in a conversation");
+    let (customer, agent) = (scene.customer.clone(), scene.agent);
     let event = Arc::new(event);
     hands.deliver(&customer, &event, Some(except));
     if let Some(agent) = agent {

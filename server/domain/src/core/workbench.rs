@@ -80,8 +80,8 @@ impl Core {
     /// A list, or one conversation as it is stored: for workbenches, agents and admins.
     pub(super) fn list_request(&mut self, request: Request) {
         let Request { origin, actor, command } = request;
-        let viewer = match self.hands.viewer(&actor) {
-            Ok(viewer) => viewer,
+        let sight = match self.hands.sight(&actor) {
+            Ok(sight) => sight,
             Err(refusal) => return self.hands.answer(origin, Err(refusal)),
         };
         match command {
@@ -96,12 +96,12 @@ impl Core {
                         return self.hands.answer(origin, Ok(none));
                     }
                 };
-                let filter = ConversationFilter { state: query.state, agent, platform: query.platform, viewer };
+                let filter = ConversationFilter { state: query.state, agent, platform: query.platform, ..sight };
                 let read = Read::Conversations { filter, after: query.after, limit: query.limit };
                 self.hands.read(After::Listed { origin, query }, read);
             }
             Command::ShowConversation(id) => {
-                self.hands.read(After::Shown { origin, viewer: viewer.map(Box::new) }, Read::Listed(id));
+                self.hands.read(After::Shown { origin, sight: Box::new(sight) }, Read::Listed(id));
             }
             other => unreachable!("no list: {other:?}"),
         }
@@ -121,10 +121,10 @@ impl Core {
     }
 
     /// A conversation was read.
-    pub(super) fn shown(&mut self, origin: Origin, viewer: Option<&Viewer>, outcome: Outcome) {
+    pub(super) fn shown(&mut self, origin: Origin, sight: &ConversationFilter, outcome: Outcome) {
         let result = match outcome {
             Outcome::Found(Found::Listed(listed)) => listed
-                .filter(|listed| viewer.is_none_or(|viewer| viewer.sees(&listed.conversation)))
+                .filter(|listed| sight.admits(&listed.conversation))
                 .map(|listed| Answer::Shown(Box::new(self.hands.view(*listed))))
                 .ok_or(NO_CONVERSATION),
             Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Err(UNAVAILABLE),
@@ -170,7 +170,7 @@ impl Slot {
             // It was ended while the desk was asked, and the desk will hear of that.
             Ok(_) if !open => hands.answer(origin, Err(Refusal::WrongState)),
             Ok(agent) => {
-                self.assigned(hands, Some(agent));
+                self.assigned(hands, Some(agent), None);
                 let live = self.live.as_mut().expect("just looked at");
                 let answer = Answer::Accepted(live.header.id);
                 live.writes.push_back(Then::Barrier { origin, answer });
@@ -208,8 +208,19 @@ impl Hands {
 
     /// Tells the connections here that are offered conversations, of the agents of a group.
     pub(super) fn tell_offered(&mut self, group: &Group, event: &Arc<Event>) {
-        let own = event.scene().agent;
-        let others = self.offers.picking.iter().filter(|(agent, _)| Some(**agent) != own);
+        // Who has it, and who gave it away, hear as parties.
+        let own = event.scene().and_then(|scene| scene.agent);
+        let former = match &**event {
+            Event::Waiting { former, .. } | Event::Assigned { former, .. } => *former,
+            Event::Message { .. }
+            | Event::Overheard { .. }
+            | Event::Ended { .. }
+            | Event::Read { .. }
+            | Event::Typing { .. }
+            | Event::Revised { .. }
+            | Event::AgentStatus { .. } => None,
+        };
+        let others = self.offers.picking.iter().filter(|(agent, _)| Some(**agent) != own && Some(**agent) != former);
         let to: Listeners = others
             .filter(|(agent, _)| self.directory.serves(**agent, group))
             .flat_map(|(_, connections)| connections.iter().copied())
@@ -220,8 +231,7 @@ impl Hands {
     }
 
     /// Tells those who look on, but for the conversation's own agent, which hears as a party.
-    pub(super) fn tell_watchers(&mut self, live: &Live, event: Event) {
-        let event = Arc::new(event);
+    pub(super) fn tell_watchers(&mut self, live: &Live, event: &Arc<Event>) {
         for Watcher { shard, connection, agent } in &live.watchers {
             let own = live.header.agent == Some(*agent);
             if !own && self.directory.serves(*agent, &live.header.group) {
@@ -261,7 +271,14 @@ impl Hands {
         mut messages: Vec<Message>,
         mut next: Option<Window>,
     ) -> Answer {
-        if cut(&mut messages)
+        if let Some(Window::BeforeSeq { limit, .. }) = next {
+            // The newest are what was asked for.
+            messages.reverse();
+            cut(&mut messages);
+            messages.reverse();
+            let first = messages.first().map(|message| message.seq).filter(|first| first.get() > 1);
+            next = first.map(|seq| Window::BeforeSeq { seq, limit });
+        } else if cut(&mut messages)
             && let Some(last) = messages.last()
         {
             next = Some(Window::AfterSeq { seq: last.seq, limit: limits::PAGE_MAX });
@@ -288,17 +305,20 @@ impl Hands {
         }
     }
 
-    fn viewer(&self, actor: &Actor) -> Result<Option<Viewer>, Refusal> {
+    /// What an actor sees of all conversations: a customer its own, an agent its own and its groups', others all.
+    fn sight(&self, actor: &Actor) -> Result<ConversationFilter, Refusal> {
+        let all = ConversationFilter::default();
         match actor {
-            Actor::Workbench(None) | Actor::Admin => Ok(None),
+            Actor::Workbench(None) | Actor::Admin => Ok(all),
             Actor::Workbench(Some(agent)) | Actor::Agent(agent) => {
                 let profile = self.directory.find(&AgentRef::Id(*agent));
                 let groups = profile.map(|profile| profile.groups.clone()).unwrap_or_default();
-                Ok(Some(Viewer { agent: *agent, groups }))
+                Ok(ConversationFilter { viewer: Some(Viewer { agent: *agent, groups }), ..all })
             }
-            Actor::User(_) | Actor::Visitor { .. } | Actor::Customer(_) | Actor::Bearer(_) | Actor::Anonymous => {
-                Err(Refusal::Forbidden)
+            Actor::User(_) | Actor::Customer(_) | Actor::Visitor { bound: true, .. } => {
+                Ok(ConversationFilter { customer: actor.party(), ..all })
             }
+            Actor::Visitor { bound: false, .. } | Actor::Bearer(_) | Actor::Anonymous => Err(Refusal::Forbidden),
         }
     }
 

@@ -12,6 +12,7 @@ mod roster;
 mod routing;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -80,6 +81,8 @@ pub enum Why {
     NamedNotFree,
     /// It picked the conversation.
     Accepted,
+    /// The conversation was given to it.
+    Transferred,
 }
 
 /// A conversation to place.

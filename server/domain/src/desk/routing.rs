@@ -177,7 +177,8 @@ impl Desk {
             At::Agent(_) => self.figures.violations += 1,
         }
         let state = self.agents.get_mut(&agent).expect("only known agents are given conversations");
-        let fit = if why == Why::Accepted { state.has_room() } else { state.is_free() };
+        let by_people = matches!(why, Why::Accepted | Why::Transferred);
+        let fit = if by_people { state.has_room() } else { state.is_free() };
         if !fit {
             self.figures.violations += 1;
         }

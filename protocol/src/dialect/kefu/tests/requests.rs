@@ -360,10 +360,10 @@ fn an_extension_opts_in() {
 #[test]
 fn extension_pushes_go_only_to_those_who_opted_in() {
     let events = [
-        Event::Assigned { scene: user_scene(), code: None, at: TEN },
+        Event::Assigned { former: None, scene: user_scene(), code: None, at: TEN },
         Event::Read { scene: user_scene(), of: Side::Agent, messages: vec![message_id(3)], at: TEN },
         Event::Typing { scene: visitor_scene(), by: Side::Agent, at: TEN },
-        Event::Assigned { scene: visitor_scene(), code: None, at: TEN },
+        Event::Assigned { former: None, scene: visitor_scene(), code: None, at: TEN },
     ];
     let number = (1_u64 << 52) + 4096;
     let expected = [
@@ -470,7 +470,7 @@ fn list_takes_the_guides_parameters_and_names_wrong_ones() {
         let body = value(&reply.body);
         assert_eq!((reply.status, body["message"].as_str()), (status, Some(text)), "{query}");
     }
-    assert_eq!(decode::get_conversation(&|_| None), Ok(Command::Open { group: None }));
+    assert_eq!(decode::get_conversation(&|_| None), Ok(Command::Open { user: None, agent: None, group: None }));
 }
 
 proptest! {
