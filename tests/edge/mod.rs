@@ -1,6 +1,7 @@
 //! Bad input: each kind with the answer it gets. After each the server still serves others; at the end its
 //! memory is back (architecture.md, invariant 10; issue 3, "Bad input"; facts.md, "Faults others shipped").
 
+mod bytedesk;
 mod echo;
 mod frames;
 mod http;

@@ -10,6 +10,7 @@ stories!(
     node_ws,
     python_websockets,
     the_guides_snippets,
+    guide_1_with_node_ws,
     guide_3_javascript_class,
     guide_3_react_hook,
     guide_3_whatsapp_class,
@@ -53,6 +54,10 @@ fn python_websockets(shards: u16) {
 
 fn the_guides_snippets(shards: u16) {
     run(Command::new("node"), "guide.mjs", shards);
+}
+
+fn guide_1_with_node_ws(shards: u16) {
+    run(Command::new("node"), "bytedesk.mjs", shards);
 }
 
 fn guide_3_javascript_class(shards: u16) {

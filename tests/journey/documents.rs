@@ -149,6 +149,7 @@ fn everything_is_as_described(shards: u16) {
     users(&tour);
     visitors(&tour);
     customers(&tour);
+    desks(&tour);
     records(&tour);
     let mut echo = tour.talk("echo", "/ws/echo");
     echo.say_text("hello");
@@ -365,6 +366,97 @@ fn customers(tour: &Tour<'_>) {
     chat.rest();
     other.rest();
     agent.rest();
+}
+
+/// A user and an agent of bytedesk, the user's kefu, and the agent's workbench and webchat: all opted in.
+fn desks(tour: &Tour<'_>) {
+    let server = tour.server;
+    let (mine, theirs, admin) = (server.token("user", 102), server.token("agent", 7), server.token("admin", 1));
+    let mut agent = tour.talk("bytedesk", &format!("/ws?token={theirs}&ext=1"));
+    let mut tab = tour.talk("multichannel", "/ws/cs/wang?ext=1");
+    let mut chat = tour.talk("webchat", &format!("/ws/chat?token={theirs}&ext=1"));
+    until("the desk knows of the agent", || (server.agent_view(7)["status"] == "online").then_some(()));
+    let mut user = tour.talk("bytedesk", &format!("/ws?token={mine}&ext=1"));
+    let mut app = tour.talk("kefu", "/ws?ext=1");
+    app.act("login", json!({"token": mine}));
+    user.beat();
+    user.say_wrongly("{");
+    user.hear(json!({"type": "error", "code": 400}));
+    let say = |peer: &mut Talker<'_>, of_type: &str, action: &str, data: Value| {
+        peer.say(json!({"type": of_type, "action": action, "data": data}));
+        peer.hear(json!({"type": "ack", "action": action}))["data"].clone()
+    };
+    let data = json!({"from": "102", "to": "wang", "content": "你好", "timestamp": 1635232823, "client_msg_id": "c-1"});
+    let sent = say(&mut user, "message", "send", data);
+    let (id, message) = (sent["conversation_id"].clone(), sent["message_id"].as_str().expect("an id").to_owned());
+    agent.hear(json!({"type": "message"}));
+    for status in ["busy", "online"] {
+        let data = json!({"agent_id": "7", "status": status, "timestamp": 1635232823});
+        say(&mut agent, "event", "status_change", data);
+        user.hear(json!({"type": "event", "action": "status_change"}));
+    }
+    say(&mut user, "message", "sync", json!({"conversation_id": id, "after_seq": 0}));
+    say(&mut agent, "message", "read", json!({"conversation_id": id, "message_ids": [message]}));
+    user.hear(json!({"action": "message_read"}));
+    say(&mut agent, "message", "typing", json!({"conversation_id": id}));
+    user.hear(json!({"type": "event", "action": "typing"}));
+    revisions(tour, (&mine, &message), [&mut user, &mut agent], [&mut app, &mut tab, &mut chat]);
+    transfers(tour, id.as_str().expect("an id"), [&mine, &theirs, &admin], [&mut user, &mut agent]);
+    for peer in [&mut agent, &mut tab, &mut chat, &mut user, &mut app] {
+        peer.rest();
+    }
+}
+
+/// What becomes of a message by REST, and who hears of it: bytedesk's, and kefu, the workbench and webchat.
+fn revisions(
+    tour: &Tour<'_>,
+    (token, message): (&str, &str),
+    [user, agent]: [&mut Talker<'_>; 2],
+    [app, tab, chat]: [&mut Talker<'_>; 3],
+) {
+    let (token, of) = (Some(token), format!("/api/v1/messages/{message}"));
+    tour.expect(200, &format!("GET {of}"), token, None);
+    tour.expect(200, &format!("PUT {of}"), token, Some(json!({"content": "您好"})));
+    user.hear(json!({"action": "message_edited"}));
+    app.hear(json!({"action": "kefu_message_edited"}));
+    tab.hear(json!({"type": "message_edited"}));
+    chat.hear(json!({"type": "edited"}));
+    tour.expect(200, &format!("DELETE {of}"), token, None);
+    agent.hear(json!({"action": "message_recalled"}));
+    app.hear(json!({"action": "kefu_message_recalled"}));
+    tab.hear(json!({"type": "message_recalled"}));
+    chat.hear(json!({"type": "recalled"}));
+    tour.expect(409, &format!("PUT {of}"), token, Some(json!({"content": "x"})));
+    tour.expect(400, &format!("PUT {of}"), token, Some(json!({})));
+    tour.expect(404, "DELETE /api/v1/messages/1", token, None);
+    tour.expect(200, "POST /api/v1/messages", token, Some(json!({"to": "auto", "content": "再来"})));
+    tour.expect(403, "POST /api/v1/messages", token, Some(json!({"from": "7", "to": "auto", "content": "x"})));
+}
+
+/// What becomes of a conversation by REST.
+fn transfers(tour: &Tour<'_>, id: &str, [mine, theirs, admin]: [&str; 3], [user, agent]: [&mut Talker<'_>; 2]) {
+    let (mine, admin, at) = (Some(mine), Some(admin), format!("/api/v1/conversations/{id}"));
+    tour.expect(200, &format!("GET {at}/messages?limit=1"), mine, None);
+    tour.expect(200, &format!("GET /api/v1/messages?conversation_id={id}"), mine, None);
+    tour.expect(400, "GET /api/v1/messages", mine, None);
+    tour.expect(409, &format!("GET {at}/messages?after_seq=99"), mine, None);
+    tour.expect(200, "POST /api/v1/conversations", mine, Some(json!({"agent_id": "wang"})));
+    tour.expect(400, "POST /api/v1/conversations", admin, Some(json!({})));
+    tour.expect(200, "GET /api/v1/conversations?status=active&limit=1", mine, None);
+    tour.expect(401, "GET /api/v1/conversations", None, None);
+    tour.expect(200, &format!("GET {at}"), mine, None);
+    tour.expect(404, "GET /api/v1/conversations/1", mine, None);
+    tour.expect(200, &format!("PUT {at}"), Some(theirs), Some(json!({"group_id": "night"})));
+    user.hear(json!({"action": "conversation_waiting"}));
+    tour.expect(403, &format!("PUT {at}"), mine, Some(json!({"agent_id": 7})));
+    tour.expect(409, &format!("PUT {at}"), admin, Some(json!({"agent_id": 1})));
+    tour.expect(200, &format!("PUT {at}"), admin, Some(json!({"agent_id": 7})));
+    user.hear(json!({"action": "conversation_assigned"}));
+    agent.say(json!({"type": "message", "action": "end", "data": {"conversation_id": id}}));
+    agent.hear(json!({"type": "ack", "action": "end"}));
+    user.hear(json!({"action": "conversation_closed"}));
+    tour.expect(200, &format!("PUT {at}"), mine, Some(json!({"status": "closed"})));
+    tour.expect(200, &format!("DELETE {at}"), mine, None);
 }
 
 fn records(tour: &Tour<'_>) {

@@ -1,6 +1,7 @@
 //! Stories: what people do with the product, from outside, each for one shard and for two.
 
 mod agents;
+mod bytedesk;
 mod clients;
 mod crash;
 mod desk;
