@@ -3,7 +3,8 @@
 use switchboard_domain::{ConnectionId, ShardId};
 use switchboard_protocol::model::{
     Accept, Actor, AgentChange, AgentChoice, AgentDraft, AgentId, AgentRef, AgentStatus, Body, BodyKind, ClientMsgId,
-    Command, ConversationId, Draft, Group, MessageId, Party, Revision, Seq, Side, State, Target, Transfer, Window,
+    Command, ConversationId, CustomerNumber, Draft, Group, MessageId, Party, PeerName, Revision, Seq, Side, State,
+    Target, Transfer, Window,
 };
 
 use super::people::{ADMIN, LOOSE, named, pair};
@@ -48,6 +49,9 @@ impl World {
     }
 
     fn user_acts(&mut self, person: usize) {
+        if self.rng.one_in(6) {
+            return self.send_to_peer(person);
+        }
         let Some(conversation) = self.own(person) else { return self.open(person) };
         match self.rng.range(0, 20) {
             0 | 1 => self.open(person),
@@ -60,6 +64,26 @@ impl World {
             18 => self.act_as(person, Command::Typing { conversation }),
             _ => self.guess(person),
         }
+    }
+
+    /// A user means its own conversation and may want an agent; an agent names one of its customers by its number.
+    fn send_to_peer(&mut self, person: usize) {
+        let to = match &self.people.all[person].party {
+            Party::Agent(agent) => {
+                let own = self.judge.saved.values().filter(|header| header.agent == Some(*agent));
+                let numbers: Vec<_> = own.map(|header| header.customer_number).collect();
+                if numbers.is_empty() {
+                    return;
+                }
+                PeerName::Number(numbers[self.rng.range(0, numbers.len() as u64) as usize])
+            }
+            Party::User(_) | Party::Visitor(_) | Party::Customer(_) => match self.rng.range(0, 6) {
+                0 => PeerName::Number(CustomerNumber::from_wire(self.rng.range(1, 5)).expect("small")),
+                _ => PeerName::Auto,
+            },
+        };
+        let draft = self.draft(true);
+        self.send(person, Target::Peer { from: None, to, conversation: None }, draft);
     }
 
     fn open(&mut self, person: usize) {
@@ -86,6 +110,9 @@ impl World {
     fn agent_acts(&mut self, person: usize, agent: AgentId) {
         if self.people.devices_of(person).is_empty() && !self.rng.one_in(10) {
             return;
+        }
+        if self.rng.one_in(8) {
+            return self.send_to_peer(person);
         }
         let Some(conversation) = self.own(person) else { return };
         match self.rng.range(0, 20) {

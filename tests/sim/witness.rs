@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use switchboard_protocol::model::{
-    Actor, AgentRef, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, Read, Refusal,
-    Seq, Side, Target, Transfer, Window, Write, limits,
+    Actor, AgentRef, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, PeerName, Read,
+    Refusal, Seq, Side, Target, Transfer, Window, Write, limits,
 };
 use switchboard_storage::Tables;
 
@@ -312,6 +312,10 @@ impl Judge {
             Command::Send { target: Target::Conversation(id), .. }
             | Command::Transfer { conversation: id, .. }
             | Command::Typing { conversation: id } => !self.decided[id].is_open(),
+            // An agent that names a customer with whom it has nothing open any more.
+            Command::Send { target: Target::Peer { to: PeerName::Number(number), .. }, .. } => {
+                self.decided.values().any(|header| header.customer_number == *number && !header.is_open())
+            }
             // An agent that answers a visitor whose conversation has ended; the visitor itself opens another.
             Command::Send { target: Target::Pair { visitor, .. }, .. } if matches!(asked.actor, Actor::Agent(_)) => {
                 let of = |party: &Party| matches!(party, Party::Visitor(id) if id == visitor);
