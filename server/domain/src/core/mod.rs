@@ -206,18 +206,22 @@ impl Core {
         self.tell_owners(decisions);
     }
 
+    /// The desk decided about a conversation that was ended and is forgotten; who picked it or gave it away meanwhile is
+    /// still to be answered.
+    fn told_too_late(&mut self, tell: DeskTell) {
+        match tell {
+            DeskTell::Accepted { origin, .. } => self.hands.answer(origin, Err(Refusal::WrongState)),
+            DeskTell::Transferred { origin, .. } => self.hands.answer(origin, Err(Refusal::Ended)),
+            DeskTell::Placed { .. } | DeskTell::Assigned { .. } => {}
+        }
+    }
+
     /// The desk decided about a conversation of this shard: that takes its turn behind what waits there,
     /// but for the answer to a placing, which what waits there waits for.
     fn desk_told(&mut self, tell: DeskTell) {
         let id = tell.conversation();
         let Some(slot) = self.conversations.get_mut(&id) else {
-            // It was ended and is forgotten; who picked it meanwhile is still to be answered.
-            match tell {
-                DeskTell::Accepted { origin, .. } => self.hands.answer(origin, Err(Refusal::WrongState)),
-                DeskTell::Transferred { origin, .. } => self.hands.answer(origin, Err(Refusal::Ended)),
-                DeskTell::Placed { .. } | DeskTell::Assigned { .. } => {}
-            }
-            return;
+            return self.told_too_late(tell);
         };
         match tell {
             DeskTell::Placed { agent, .. } => {

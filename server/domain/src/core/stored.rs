@@ -154,7 +154,7 @@ impl Core {
         for job in slot.waiting {
             match job {
                 Job::Request { request, .. } => self.hands.answer(request.origin, Err(refusal.clone())),
-                Job::Tell(_) => {}
+                Job::Tell(tell) => self.told_too_late(tell),
             }
         }
     }
