@@ -5,5 +5,6 @@
 mod edge;
 mod harness;
 mod journey;
+mod matrix;
 mod sim;
 mod tidy;
