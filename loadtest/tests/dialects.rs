@@ -7,10 +7,10 @@ use super::generator::Done;
 use super::scenarios::{assert_delivered, kept};
 
 /// Dialects whose sockets a party's own token opens.
-const DIALECTS: [&str; 3] = ["kefu", "multichannel", "webchat"];
+const DIALECTS: [&str; 4] = ["kefu", "multichannel", "webchat", "bytedesk"];
 
-/// Dialects in which a customer's first message opens its conversation.
-const GREETED: [&str; 1] = ["webchat"];
+/// Dialects whose agents are given conversations; kefu's line is in `scenarios`.
+const ASSIGNED: [&str; 2] = ["webchat", "bytedesk"];
 
 /// What the harness says to settings that make no run.
 #[track_caller]
@@ -54,7 +54,9 @@ fn connections_come_and_go() {
 /// Customers write, agents answer.
 #[test]
 fn chats() {
-    for (dialect, spoken) in [("kefu", "kefu"), ("multichannel", "kefu+multichannel"), ("webchat", "webchat")] {
+    for (dialect, spoken) in
+        [("kefu", "kefu"), ("multichannel", "kefu+multichannel"), ("webchat", "webchat"), ("bytedesk", "bytedesk")]
+    {
         let arguments = ["--connections", "20", "--rate", "100", "--think", "50ms"];
         let done = kept(&[["chat", "--dialect", dialect].as_slice(), &arguments].concat());
         assert_delivered(&done, 1);
@@ -79,7 +81,9 @@ fn messages_with_ids_are_all_stored() {
 /// A customer of one dialect with two devices hears on both what an agent of another writes.
 #[test]
 fn devices_hear_the_other_dialects_agent() {
-    for (dialect, agent_dialect) in [("webchat", "multichannel"), ("webchat", "kefu"), ("kefu", "webchat")] {
+    for (dialect, agent_dialect) in
+        [("webchat", "multichannel"), ("webchat", "kefu"), ("kefu", "webchat"), ("bytedesk", "kefu")]
+    {
         let people = ["--connections", "20", "--devices", "2", "--rate", "100", "--think", "0s"];
         let spoken = ["chat", "--dialect", dialect, "--agent-dialect", agent_dialect];
         let done = kept(&[spoken.as_slice(), &people].concat());
@@ -98,7 +102,7 @@ fn sides_may_differ_and_processes_share() {
 
 #[test]
 fn one_message_reaches_all() {
-    for dialect in ["multichannel", "webchat"] {
+    for dialect in ["multichannel", "webchat", "bytedesk"] {
         for fan in ["devices", "screens"] {
             let arguments = ["--fan", fan, "--connections", "30", "--rate", "20"];
             let done = kept(&[["fanout", "--dialect", dialect].as_slice(), &arguments].concat());
@@ -110,7 +114,7 @@ fn one_message_reaches_all() {
 
 #[test]
 fn a_storm_brings_all_back() {
-    for dialect in ["multichannel", "webchat"] {
+    for dialect in ["multichannel", "webchat", "bytedesk"] {
         let done = kept(&["reconnect", "--dialect", dialect, "--connections", "50", "--duration", "2s"]);
         let storms = done.counter("storms");
         assert!(storms >= 1 && done.count("resume") == 50 * storms, "{}", done.told());
@@ -120,7 +124,7 @@ fn a_storm_brings_all_back() {
 
 #[test]
 fn stalled_readers_and_everything_at_once() {
-    for dialect in ["multichannel", "webchat"] {
+    for dialect in ["multichannel", "webchat", "bytedesk"] {
         let done = kept(&["slow", "--dialect", dialect, "--connections", "100", "--rate", "100"]);
         assert_eq!(done.counter("stalled"), 1);
         let done = kept(&["mixed", "--dialect", dialect, "--connections", "30", "--rate", "200"]);
@@ -128,10 +132,10 @@ fn stalled_readers_and_everything_at_once() {
     }
 }
 
-/// A customer arrives with its first message where nothing else opens a conversation.
+/// In webchat a customer arrives with its first message.
 #[test]
 fn the_line_is_kept() {
-    for dialect in GREETED {
+    for dialect in ASSIGNED {
         let arguments = ["--rate", "30", "--agents", "2", "--capacity", "3", "--think", "500ms", "--drain", "20s"];
         let done = kept(&[["queue", "--dialect", dialect, "--connections", "100"].as_slice(), &arguments].concat());
         assert_eq!(done.counter("assigned"), done.result.accounts.sent, "{}", done.told());

@@ -32,13 +32,13 @@ fn a_user_and_an_agent_talk(shards: u16) {
     assert_like(&ack, json!({"message_id": ack["message_id"], "seq": 1, "timestamp": ack["timestamp"]}));
     let expected = json!({
         "from": "100", "to": "1", "content": "你好", "timestamp": ack["timestamp"], "message_id": ack["message_id"],
-        "conversation_id": ack["conversation_id"], "seq": 1, "type": "text"
+        "conversation_id": ack["conversation_id"], "seq": 1, "sender_type": "customer", "type": "text"
     });
     assert_eq!(agent.heard(), json!({"type": "message", "action": "send", "data": expected}));
     assert_like(&second.message(), expected);
     // The agent answers as the guide shows it: to the user, without naming the conversation.
     agent.say("100", "您好");
-    let answer = json!({"from": "1", "to": "100", "content": "您好", "seq": 2});
+    let answer = json!({"from": "1", "to": "100", "content": "您好", "seq": 2, "sender_type": "agent"});
     assert_like(&user.message(), answer.clone());
     assert_like(&second.message(), answer);
     agent.say_in(id, "还有什么问题吗");

@@ -110,7 +110,7 @@ impl Stage<'_> {
         let wire = self.wire(client);
         let entry = &mut self.clients[client as usize];
         let Some((status, body, _)) = http_answer(&entry.head) else { return };
-        let entered = if status == 200 { wire.entered(body) } else { None };
+        let entered = if matches!(status, 200 | 201) { wire.entered(body) } else { None };
         let Some(entered) = entered else {
             self.count("refused_openings");
             let hint = if status == 429 { " (webchat.token_rate_per_minute)" } else { "" };

@@ -1,6 +1,7 @@
 //! How peers say it: one file a dialect, one trait, one table. A wire writes what a client sends and hears what a
 //! server says; it knows no socket, no clock and no scenario.
 
+mod bytedesk;
 mod echo;
 mod kefu;
 mod multichannel;
@@ -42,6 +43,7 @@ dialects! {
     Kefu "kefu" kefu::Kefu, "Guide 2: customers and agents; logs in by a message";
     Multichannel "multichannel" multichannel::Multichannel, "Guide 4: agents only, who pick conversations and write over HTTP; customers speak kefu";
     Webchat "webchat" webchat::Webchat, "Guide 3: customers by tokens that the server issues, and agents; the first message opens the conversation";
+    Bytedesk "bytedesk" bytedesk::Bytedesk, "Guide 1: users and agents, by a token in the query; conversations are opened over HTTP";
     Echo "echo" echo::Echo, "No dialect: a bare WebSocket that gives every text back, or to all others";
 }
 

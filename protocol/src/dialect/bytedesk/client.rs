@@ -4,6 +4,7 @@
 //! frames or sockets.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// The path of the WebSocket with a token.
@@ -105,6 +106,8 @@ pub struct Message {
     pub conversation_id: Option<String>,
     /// Extension.
     pub seq: Option<u64>,
+    /// Extension.
+    pub sender_type: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -132,4 +135,114 @@ pub fn heard(text: &str) -> Option<Heard> {
         "error" => Heard::Error { code: code?, message: message?, action, client_msg_id },
         _ => return None,
     })
+}
+
+/// What a load generator wants to know of a frame, borrowed from it: hearing costs it as little as the server spends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glimpse<'a> {
+    /// A heartbeat's answer.
+    Pong,
+    /// A message.
+    Message {
+        /// In which conversation; empty if the frame does not name it.
+        conversation_id: &'a str,
+        /// Its place there; 0 if the frame does not name it.
+        seq: u64,
+        /// `customer` or `agent`; empty if the frame does not say.
+        sender_type: &'a str,
+        /// The content as JSON has it between the quotes; escapes are left alone.
+        content: &'a str,
+    },
+    /// The answer to a message of this connection.
+    Ack {
+        /// To which action.
+        action: &'a str,
+        /// The conversation; empty if it is about none.
+        conversation_id: &'a str,
+        /// The JSON of `data`.
+        data: &'a str,
+    },
+    /// An error.
+    Error {
+        /// Of which action, if that was understood.
+        action: Option<&'a str>,
+    },
+    /// An event: a status, or an extension's.
+    Event {
+        /// Which.
+        action: &'a str,
+        /// The conversation; empty if it is about none.
+        conversation_id: &'a str,
+        /// The agent, if the frame names one.
+        agent_id: Option<&'a str>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Seen<'a> {
+    r#type: &'a str,
+    action: Option<&'a str>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// Everything of `data` that [`glimpse`] looks at.
+#[derive(Deserialize)]
+struct SeenData<'a> {
+    #[serde(default)]
+    conversation_id: &'a str,
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    sender_type: &'a str,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    agent_id: Option<&'a str>,
+}
+
+/// Looks at what a server said in a text message, as [`heard`] understands it, but without copying anything; `None` if
+/// it is none of the guide's.
+pub fn glimpse(text: &str) -> Option<Glimpse<'_>> {
+    if text == "pong" {
+        return Some(Glimpse::Pong);
+    }
+    let Seen { r#type, action, data } = serde_json::from_str(text).ok()?;
+    if let "pong" | "error" = r#type {
+        return Some(if r#type == "pong" { Glimpse::Pong } else { Glimpse::Error { action } });
+    }
+    let (action, data) = (action?, data?.get());
+    let seen: SeenData<'_> = serde_json::from_str(data).ok()?;
+    let conversation_id = seen.conversation_id;
+    Some(match (r#type, action) {
+        ("message", "send") => Glimpse::Message {
+            conversation_id,
+            seq: seen.seq,
+            sender_type: seen.sender_type,
+            content: seen.content?.get().strip_prefix('"')?.strip_suffix('"')?,
+        },
+        ("ack", _) => Glimpse::Ack { action, conversation_id, data },
+        ("event", _) => Glimpse::Event { action, conversation_id, agent_id: seen.agent_id },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glimpse_sees_what_is_heard() {
+        let sent = send(("5", "7"), "消息内容", 1_635_232_823, Some("8193"), None);
+        let Some(Heard::Message(message)) = heard(&sent) else { panic!("no message") };
+        let seen = Glimpse::Message { conversation_id: "8193", seq: 0, sender_type: "", content: &message.content };
+        assert_eq!(glimpse(&sent), Some(seen));
+        assert_eq!(glimpse("pong"), Some(Glimpse::Pong));
+        assert_eq!(glimpse(r#"{"type":"pong"}"#), Some(Glimpse::Pong));
+        let error = r#"{"type":"error","action":"send","code":403,"message":"x"}"#;
+        assert_eq!(glimpse(error), Some(Glimpse::Error { action: Some("send") }));
+        let event = status_change("7", "online", 1);
+        let seen = Glimpse::Event { action: "status_change", conversation_id: "", agent_id: Some("7") };
+        assert_eq!(glimpse(&event), Some(seen));
+        assert_eq!(glimpse(r#"{"type":"x","action":"y","data":{}}"#), None);
+    }
 }

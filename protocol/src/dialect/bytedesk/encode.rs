@@ -138,6 +138,7 @@ fn push_message(scene: &Scene, message: &Message, out: &mut Vec<u8>) {
         message_id: Decimal(message.id.get()),
         conversation_id: Decimal(message.conversation.get()),
         seq: message.seq.get(),
+        sender_type: side_word(message.sender.side),
         r#type: word(&KINDS, &message.body.kind),
         file_url: message.body.file_url.as_deref(),
     };

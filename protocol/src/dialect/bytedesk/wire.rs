@@ -85,6 +85,8 @@ pub(super) struct MessagePush<'a> {
     pub(super) message_id: Decimal,
     pub(super) conversation_id: Decimal,
     pub(super) seq: u64,
+    /// A user and an agent may have the same integer: `from` alone does not tell who wrote.
+    pub(super) sender_type: &'static str,
     pub(super) r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file_url: Option<&'a str>,

@@ -137,7 +137,7 @@ fn the_guides_message_both_ways() {
     assert_eq!(answer(&context, Ok(&sent())), ack);
     let told = event(&Event::Message { scene: scene(), message: message(), author: None }, false);
     let ids = json!({
-        "from": "100", "to": "1", "message_id": "12288", "conversation_id": "8192", "seq": 7, "type": "text"
+        "from": "100", "to": "1", "message_id": "12288", "conversation_id": "8192", "seq": 7, "sender_type": "customer", "type": "text"
     });
     assert_eq!(told, Some(golden(MESSAGE, ids)));
 }
