@@ -63,6 +63,8 @@ fn rows(found: &Found) -> usize {
         Found::CustomerRecord(found) => usize::from(found.is_some()),
         Found::Token(found) => usize::from(found.is_some()),
         Found::ExpiredTokens(tokens) => tokens.len(),
+        Found::KeptAnswer(found) => usize::from(found.is_some()),
+        Found::ExpiredAnswers(names) => names.len(),
         Found::Conversations { page, .. } => page.len(),
         Found::Listed(found) => usize::from(found.is_some()),
     }

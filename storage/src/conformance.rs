@@ -1,6 +1,7 @@
 //! What every engine must do, as one suite that each engine's tests run. Written from the contract in
 //! `protocol::model` (`Write`, `Read`); must not know engines.
 
+mod answers;
 mod caller;
 mod customers;
 mod random;
@@ -66,6 +67,8 @@ const CASES: &[(&str, Case)] = &[
     ("a page agrees with the reference whatever was changed", customers::pages_agree),
     ("a customer's own message moves its last interaction", customers::interactions),
     ("tokens are whose they were saved for until they are removed", customers::tokens),
+    ("answers are kept under their keys until they are forgotten", answers::kept_until_forgotten),
+    ("answers of one group see each other", answers::seen_in_their_group),
     ("every field comes back", every_field),
     ("random operations do what the reference does", random::agrees_with_tables),
 ];

@@ -1,6 +1,7 @@
 //! The reference: what every engine must do, in plain maps; and an engine around it with slow and failing
 //! moments for tests. Must not know disks.
 
+mod answers;
 mod customers;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,6 +32,7 @@ pub struct Tables {
     agents: BTreeMap<AgentId, Option<AgentProfile>>,
     leased: BTreeMap<VShard, u64>,
     known: customers::Customers,
+    answers: answers::Answers,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,8 @@ impl Tables {
             Write::UpdateCustomer { profile, seen } => return Written::Customer(self.known.update(profile, *seen)),
             Write::SaveToken { hash, bearer, expires_at } => self.known.save_token(*hash, bearer, *expires_at),
             Write::RemoveTokens(tokens) => self.known.remove_tokens(tokens),
+            Write::KeepAnswer(answer) => self.answers.keep(&answer.0, &answer.1),
+            Write::ForgetAnswers(names) => self.answers.forget(names),
         }
         Written::Durable
     }
@@ -122,6 +126,8 @@ impl Tables {
             Read::Customers(query) => self.known.page(query),
             Read::Token(hash) => Found::Token(self.known.token(hash)),
             Read::ExpiredTokens { before, limit } => Found::ExpiredTokens(self.known.expired_tokens(*before, *limit)),
+            Read::KeptAnswer(name) => self.answers.kept(name),
+            Read::ExpiredAnswers { before, limit } => self.answers.expired(*before, *limit),
         }
     }
 

@@ -46,8 +46,10 @@ macro_rules! mirror_enum {
     };
 }
 
+mod answers;
 mod customers;
 
+pub(crate) use answers::{read_answer, write_answer};
 use customers::{ArchivedChannelV1, ChannelV1};
 pub(crate) use customers::{
     Block, read_block, read_interaction, read_owner, read_profile, read_token, write_block, write_interaction,

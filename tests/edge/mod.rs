@@ -5,6 +5,7 @@ mod bytedesk;
 mod echo;
 mod frames;
 mod http;
+mod idempotency;
 mod json;
 mod resources;
 mod tokens;

@@ -73,8 +73,8 @@ fn an_asker_that_never_reads() {
     server.assert_memory_back(before, SLACK_KIB);
 }
 
-/// Two shards' sweeps, the desk's look for expired tokens, and the deadline of the request that asks for the figure.
-const DEADLINES_OF_NOBODY: f64 = 4.0;
+/// Two shards' sweeps, the desk's looks for expired tokens and answers, and the deadline of the request that asks for the figure.
+const DEADLINES_OF_NOBODY: f64 = 5.0;
 
 /// Connections that come and go leave nothing behind, no deadline either, however far away it was.
 #[test]

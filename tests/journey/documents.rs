@@ -46,6 +46,22 @@ impl<'t> Tour<'t> {
         if reply.header("content-type").is_some_and(|kind| kind.contains("json")) { reply.json() } else { Value::Null }
     }
 
+    /// The same under an `Idempotency-Key`.
+    #[track_caller]
+    fn under(&self, key: &str, status: u16, request: &str, token: Option<&str>, body: &Value) -> Value {
+        let (method, path) = request.split_once(' ').expect("a method and a path");
+        let bearer = format!("Bearer {}", token.unwrap_or_default());
+        let mut headers = vec![("Idempotency-Key", key)];
+        headers.extend(token.map(|_| ("Authorization", bearer.as_str())));
+        let reply = rest::try_with(self.server.address, method, path, &headers, &body.to_string())
+            .unwrap_or_else(|why| panic!("{request}: {why}"));
+        assert_eq!(reply.status, status, "{request}: {}", reply.text());
+        let answer =
+            json!({"method": method, "path": path, "status": status, "type": "application/json", "body": reply.json()});
+        self.answers.borrow_mut().push(answer);
+        reply.json()
+    }
+
     /// A WebSocket.
     #[track_caller]
     fn talk(&'t self, channel: &'static str, path: &str) -> Talker<'t> {
@@ -181,6 +197,10 @@ fn directory(tour: &Tour<'_>) {
     tour.expect(409, "POST /api/v1/agents", admin, Some(wang));
     tour.expect(400, "POST /api/v1/agents", admin, Some(json!({"max_concurrent": "many"})));
     tour.expect(200, "POST /api/v1/agents", admin, Some(json!({"id": 9})));
+    let first = tour.under("agent", 200, "POST /api/v1/agents", admin, &json!({"name": "小李"}));
+    assert_eq!(tour.under("agent", 200, "POST /api/v1/agents", admin, &json!({"name": "小李"})), first);
+    tour.under("agent", 422, "POST /api/v1/agents", admin, &json!({"name": "小张"}));
+    tour.under("a b", 400, "POST /api/v1/agents", admin, &json!({}));
     tour.expect(200, "GET /api/v1/agents?limit=1", admin, None);
     tour.expect(400, "GET /api/v1/agents?limit=0", admin, None);
     tour.expect(401, "GET /api/v1/agents", None, None);
@@ -223,6 +243,9 @@ fn workbench(tour: &Tour<'_>) {
     let picture = json!({"content": "https://example.com/a.png", "msgType": "image", "client_msg_id": "c-1"});
     tour.expect(200, &format!("POST {}", at("/message")), None, Some(picture));
     tour.expect(400, &format!("POST {}", at("/message")), None, Some(json!({})));
+    tour.under("send", 200, &format!("POST {}", at("/message")), None, &json!({"content": "请稍候"}));
+    tour.under("send", 422, &format!("POST {}", at("/message")), None, &json!({"content": "x"}));
+    tour.under("a b", 400, &format!("POST {}", at("/message")), None, &json!({"content": "x"}));
     let said = user.hear(json!({"action": "kefu_message"}));
     let file =
         json!({"conversation_id": id, "message_type": 3, "file_url": "https://example.com/a.pdf", "content": "合同"});
@@ -469,6 +492,10 @@ fn records(tour: &Tour<'_>) {
     let made = tour.expect(200, "POST /api/v1/customers", admin, Some(lisi.clone()));
     let id = made["data"]["id"].as_str().expect("an id");
     tour.expect(409, "POST /api/v1/customers", admin, Some(lisi.clone()));
+    let wangwu = json!({"name": "王五", "primaryChannel": "WEB"});
+    tour.under("customer", 200, "POST /api/v1/customers", admin, &wangwu);
+    tour.under("customer", 422, "POST /api/v1/customers", admin, &json!({"name": "x", "primaryChannel": "WEB"}));
+    tour.under("a b", 400, "POST /api/v1/customers", admin, &wangwu);
     tour.expect(400, "POST /api/v1/customers", admin, Some(json!({})));
     tour.expect(401, "POST /api/v1/customers", None, Some(lisi));
     tour.expect(200, "GET /api/v1/customers?size=1", admin, None);

@@ -6,6 +6,7 @@ mod clients;
 mod crash;
 mod desk;
 mod documents;
+mod idempotency;
 mod operations;
 mod resume;
 mod rights;

@@ -313,7 +313,7 @@ impl World {
             0 => Command::DeleteAgent(name),
             1 => {
                 change.max_concurrent = Some(small);
-                Command::CreateAgent(Box::new(AgentDraft { id: Some(agent), code: None, rest: change }))
+                Command::CreateAgent(Box::new(AgentDraft { id: Some(agent), code: None, rest: change, again: false }))
             }
             2 => Command::AvailableAgents,
             3 => Command::GetAgent(name),

@@ -112,7 +112,9 @@ impl Judge {
             Write::CreateCustomer(_)
             | Write::UpdateCustomer { .. }
             | Write::SaveToken { .. }
-            | Write::RemoveTokens(_) => {}
+            | Write::RemoveTokens(_)
+            | Write::KeepAnswer(_)
+            | Write::ForgetAnswers(_) => {}
         }
     }
 

@@ -50,7 +50,9 @@ impl Judge {
             | Write::CreateCustomer(_)
             | Write::UpdateCustomer { .. }
             | Write::SaveToken { .. }
-            | Write::RemoveTokens(_) => {}
+            | Write::RemoveTokens(_)
+            | Write::KeepAnswer(_)
+            | Write::ForgetAnswers(_) => {}
         }
     }
 
@@ -303,6 +305,9 @@ impl Judge {
             | Refusal::OtherParty
             | Refusal::TextOnly
             | Refusal::TakenBy { .. }
+            | Refusal::KeyMalformed
+            | Refusal::KeyReused
+            | Refusal::KeyInProgress
             | Refusal::Stale => panic!("{refusal:?} to {asked:?}"),
         }
     }

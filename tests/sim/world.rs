@@ -367,8 +367,8 @@ impl World {
                     self.timers.insert(match timer {
                         Timer::AgentGrace(agent) => (at.as_millis(), 0, agent.get()),
                         Timer::NamedGrace(conversation) => (at.as_millis(), 1, conversation.get()),
-                        // There are no tokens in this world.
-                        Timer::TokenSweep => continue,
+                        // There are no tokens in this world, and no keys.
+                        Timer::TokenSweep | Timer::AnswerSweep => continue,
                     });
                 }
                 Effect::Expel { connections } => {

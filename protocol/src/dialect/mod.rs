@@ -332,6 +332,10 @@ const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
         | Refusal::Stale
         | Refusal::AgentHasConversations
         | Refusal::Gap { .. } => 400,
+        // By the header, which the guides do not know: no client of theirs meets these.
+        Refusal::KeyMalformed => 400,
+        Refusal::KeyInProgress => 409,
+        Refusal::KeyReused => 422,
         Refusal::Busy(_) => busy,
     }
 }

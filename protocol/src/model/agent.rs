@@ -57,6 +57,8 @@ pub struct AgentDraft {
     pub code: Option<AgentCode>,
     /// See [`AgentChange`] for the rest.
     pub rest: AgentChange,
+    /// It may have been made before by this same request: an agent that is as this says counts as made.
+    pub again: bool,
 }
 
 /// The fields of an agent that may change; `None` leaves one as it is.

@@ -2,7 +2,7 @@
 
 use super::{
     AgentId, AgentStatus, AgentView, AvailableAgent, Conversation, ConversationId, ConversationQuery, ConversationView,
-    CustomerAnswer, Line, Message, NewToken, Party, Sent, Seq, Timestamp, Window,
+    CustomerAnswer, KeyAnswer, Line, Message, NewToken, Party, Sent, Seq, Timestamp, Window,
 };
 
 /// The success of a command; its variants mirror [`super::Command`].
@@ -86,4 +86,6 @@ pub enum Answer {
     AgentToken(Box<NewToken>),
     /// About customers.
     Customers(Box<CustomerAnswer>),
+    /// About a key.
+    Key(Box<KeyAnswer>),
 }

@@ -2,7 +2,7 @@
 
 use super::{
     AgentChange, AgentCode, AgentDraft, AgentId, AgentStatus, ConversationId, ConversationQuery, CustomerCommand,
-    CustomerNumber, Draft, Group, MessageId, NewToken, Revision, Seq, Side, UserId, VisitorId,
+    CustomerNumber, Draft, Group, KeyCommand, MessageId, NewToken, Revision, Seq, Side, UserId, VisitorId,
 };
 
 /// An agent named by either of its names.
@@ -228,4 +228,6 @@ pub enum Command {
     },
     /// About customers and their tokens.
     Customers(Box<CustomerCommand>),
+    /// About the key that a request is made under.
+    Key(Box<KeyCommand>),
 }

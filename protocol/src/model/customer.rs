@@ -247,6 +247,8 @@ pub struct CustomerView {
 /// What a customer is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CustomerDraft {
+    /// The id, if the request that makes it may have made it before: then it is shown. Else one is minted.
+    pub id: Option<CustomerId>,
     /// The name.
     pub name: String,
     /// The primary channel.

@@ -17,6 +17,8 @@ pub const VISITOR_ID_MAX_CHARS: usize = 128;
 pub const AGENT_CODE_MAX_CHARS: usize = 64;
 /// `client_msg_id` (dialects.md).
 pub const CLIENT_MSG_ID_MAX_CHARS: usize = 64;
+/// `Idempotency-Key`: several UUIDs, and what the draft's own example of a limit is.
+pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A group's name.
 pub const GROUP_MAX_CHARS: usize = 64;
 /// Groups of one agent, and its skills.

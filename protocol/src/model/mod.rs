@@ -10,6 +10,7 @@ mod conversation;
 mod customer;
 mod event;
 mod id;
+mod keyed;
 pub mod limits;
 mod listing;
 mod message;
@@ -32,6 +33,7 @@ pub use id::{
     AgentCode, AgentId, ClientMsgId, ConversationId, CustomerId, CustomerNumber, Group, InvalidId, MessageId, Seq,
     UserId, VShard, VisitorId,
 };
+pub use keyed::{Fingerprint, KeptAnswer, KeyAnswer, KeyCommand, KeyDigest, KeyName, KeyScope, RequestKey};
 pub use listing::{
     ConversationFilter, ConversationQuery, ConversationView, Line, ListPosition, Listed, Platform, Viewer,
 };

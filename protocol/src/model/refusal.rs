@@ -78,6 +78,15 @@ pub enum Refusal {
         /// The newest seq there is.
         newest: Seq,
     },
+    /// The asker: what it named as `Idempotency-Key` is none.
+    #[error("malformed key")]
+    KeyMalformed,
+    /// The asker: it has used the key for another request.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// Nobody: the first request under this key is still being carried out.
+    #[error("the first request under this key is in progress")]
+    KeyInProgress,
     /// Nobody: a bound was reached (which one); the asker may retry after a moment.
     #[error("busy: {0}")]
     Busy(&'static str),

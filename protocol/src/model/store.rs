@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::{
     AgentId, AgentProfile, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerId,
-    CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, ListPosition, Listed,
-    Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
+    CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, KeptAnswer, KeyName,
+    ListPosition, Listed, Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
@@ -82,6 +82,10 @@ pub enum Write {
     },
     /// These tokens, each with its expiry, are forgotten; those that are not there are passed over.
     RemoveTokens(Vec<(TokenHash, Timestamp)>),
+    /// The answer that was given under a key, instead of whatever was kept for it.
+    KeepAnswer(Box<(KeyName, KeptAnswer)>),
+    /// These answers are forgotten, each unless another was kept since that expires at another time.
+    ForgetAnswers(Vec<(Timestamp, KeyName)>),
 }
 
 /// What a confirmed write tells.
@@ -203,6 +207,15 @@ pub enum Read {
         /// At most so many.
         limit: u32,
     },
+    /// The answer that is kept for a key, expired or not.
+    KeptAnswer(Box<KeyName>),
+    /// Keys whose answers expired before an instant, the oldest first.
+    ExpiredAnswers {
+        /// Which instant.
+        before: Timestamp,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// The answer to a question; the variants mirror [`Read`].
@@ -254,4 +267,8 @@ pub enum Found {
     Token(Option<(Party, Timestamp)>),
     /// With their expiry, the oldest first.
     ExpiredTokens(Vec<(TokenHash, Timestamp)>),
+    /// The answer, if one is kept.
+    KeptAnswer(Option<Box<KeptAnswer>>),
+    /// When each expired, and which; the oldest first.
+    ExpiredAnswers(Vec<(Timestamp, KeyName)>),
 }

@@ -112,6 +112,7 @@ fn pair(command: &Command) -> Option<(&VisitorId, &AgentChoice)> {
         | Command::AvailableAgents
         | Command::Identify
         | Command::IssueAgentToken { .. }
+        | Command::Key(_)
         | Command::Customers(_) => None,
     }
 }

@@ -11,4 +11,6 @@ pub enum Timer {
     NamedGrace(ConversationId),
     /// It is time to look for tokens that have expired.
     TokenSweep,
+    /// It is time to look for answers that are kept no longer.
+    AnswerSweep,
 }

@@ -298,6 +298,10 @@ pub(super) const KEYS: &[Key] = &[
         },
     ),
     plain(
+        "idempotency.ttl",
+        Kind::Duration { range: secs(1..=30 * 86_400), slot: |config| &mut config.idempotency_ttl },
+    ),
+    plain(
         "webchat.token_ttl",
         Kind::Duration { range: secs(1..=3650 * 86_400), slot: |config| &mut config.webchat_token_ttl },
     ),

@@ -107,6 +107,8 @@ pub struct Config {
     pub agents_max_concurrent: u32,
     /// `agents.groups`: groups of an agent made without any. `["default"]`.
     pub agents_groups: Vec<Group>,
+    /// `idempotency.ttl`: how long the answer given under an `Idempotency-Key` is kept. 24 h.
+    pub idempotency_ttl: Duration,
     /// `webchat.token_ttl`: how long tokens that the server issued are good. 24 h.
     pub webchat_token_ttl: Duration,
     /// `webchat.token_rate_per_minute`: requests for customers' tokens from one address. 600.
@@ -150,6 +152,7 @@ impl Default for Config {
             kefu_time_zone_secs: 8 * 3600,
             agents_max_concurrent: 10,
             agents_groups: vec![Group::default()],
+            idempotency_ttl: Duration::from_secs(24 * 3600),
             webchat_token_ttl: Duration::from_secs(24 * 3600),
             webchat_token_rate_per_minute: 600,
             webchat_signed: Vec::new(),

@@ -231,15 +231,26 @@ impl Shard {
                 let keep_alive = http.keep_alive;
                 self.finish(id, connection, response, keep_alive);
             }
-            Handled::Ask { encode, .. } if self.port.is_congested() => {
-                let reply = encode(Err(&CONGESTED), &self.dialects);
-                let keep_alive = http.keep_alive;
-                self.finish(id, connection, response(reply), keep_alive);
-            }
-            Handled::Ask { actor, command, encode } => {
+            Handled::Make { actor, command, encode, key: None } | Handled::Ask { actor, command, encode }
+                if !self.port.is_congested() =>
+            {
                 http.busy = true;
                 let request = self.request(id, ReplyTo::Rest(encode), actor, command);
                 self.core.handle(self.clock.wall(), Input::Request(request), &mut self.effects);
+            }
+            Handled::Make { actor, command, encode, key: Some(key) } if !self.port.is_congested() => {
+                http.busy = true;
+                self.make_under(id, (actor, command), encode, *key);
+            }
+            Handled::Refused { refusal, encode } => {
+                let reply = encode(Err(&refusal), &self.dialects);
+                let keep_alive = http.keep_alive;
+                self.finish(id, connection, response(reply), keep_alive);
+            }
+            Handled::Ask { encode, .. } | Handled::Make { encode, .. } => {
+                let reply = encode(Err(&CONGESTED), &self.dialects);
+                let keep_alive = http.keep_alive;
+                self.finish(id, connection, response(reply), keep_alive);
             }
         }
     }

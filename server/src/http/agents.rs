@@ -16,7 +16,7 @@ pub(super) fn list(call: Call<'_>) -> Handled {
 
 /// `POST /api/v1/agents`
 pub(super) fn create(call: Call<'_>) -> Handled {
-    for_admins(call.actor(), decode::create(call.body, call.scratch))
+    for_admins(call.actor(), decode::create(call.body, call.scratch)).making()
 }
 
 /// `GET /api/v1/agents/{id}`

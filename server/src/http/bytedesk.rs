@@ -21,7 +21,7 @@ pub(super) fn open(call: Call<'_>) -> Handled {
     let actor = bearer(&call);
     match (actor, decode::open(call.body, call.scratch)) {
         (Ok(Actor::Workbench(None)), Ok(Command::Open { user: None, .. })) => encode::required("user_id").into(),
-        (actor, command) => ask(actor, command),
+        (actor, command) => ask(actor, command).making(),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn messages_by_query(call: Call<'_>) -> Handled {
 /// `POST /api/v1/messages`
 pub(super) fn send(call: Call<'_>) -> Handled {
     let actor = bearer(&call);
-    ask(actor, decode::send_message(call.body, call.scratch))
+    ask(actor, decode::send_message(call.body, call.scratch)).making()
 }
 
 /// `GET /api/v1/messages/{id}`

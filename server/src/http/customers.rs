@@ -48,7 +48,7 @@ pub(super) fn list(call: Call<'_>) -> Handled {
 
 /// `POST /api/v1/customers`
 pub(super) fn create(call: Call<'_>) -> Handled {
-    for_agents(call.actor(), decode::create(call.body, call.scratch))
+    for_agents(call.actor(), decode::create(call.body, call.scratch)).making()
 }
 
 /// `GET /api/v1/customers/{id}`

@@ -84,6 +84,9 @@ fn operations_say_who_may_and_what_goes_wrong() {
             let responses = operation["responses"].as_object().unwrap();
             assert!(anybody || responses.contains_key("401"), "{name} needs a token, and is never answered 401");
             assert!(responses.contains_key("default"), "{name}");
+            let keyed = operation["parameters"].to_string().contains("IdempotencyKey");
+            let refused = responses.contains_key("409") && responses.contains_key("422");
+            assert!(!keyed || refused, "{name} takes a key, and does not say how it is refused");
             let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
             for parameter in named {
                 let has = operation["parameters"].as_array().into_iter().flatten().any(|described| {

@@ -13,10 +13,14 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use matchit::{InsertError, Router};
+use sha2::{Digest, Sha256};
 use switchboard_domain::Core;
 use switchboard_protocol::dialect::{Begins, DialectKind, Reply, Scratch, dialect};
 use switchboard_protocol::http::{Method, Query, Request, Response, percent_decode, problem};
-use switchboard_protocol::model::{Actor, AgentChange, AgentCode, AgentId, AgentRef, Command, Party, Timestamp};
+use switchboard_protocol::model::{
+    Actor, AgentChange, AgentCode, AgentId, AgentRef, Command, Fingerprint, InvalidId, Party, Refusal, RequestKey,
+    Timestamp,
+};
 
 use crate::auth::jwt::Identity;
 use crate::auth::opaque;
@@ -31,6 +35,40 @@ pub(crate) enum Handled {
     Response(Response),
     /// The domain is to be asked.
     Ask { actor: Actor, command: Command, encode: RestEncoder },
+    /// As `Ask`, of what makes something: under the key that the request named, if it did.
+    Make { actor: Actor, command: Command, encode: RestEncoder, key: Option<Box<Keyed>> },
+    /// Refused before the domain was asked.
+    Refused { refusal: Refusal, encode: RestEncoder },
+}
+
+/// The key of a request, and what the request is.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    pub(crate) key: RequestKey,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+impl Handled {
+    /// What a handler says of a request that makes something: it honours `Idempotency-Key`.
+    fn making(self) -> Self {
+        match self {
+            Self::Ask { actor, command, encode } => Self::Make { actor, command, encode, key: None },
+            other => other,
+        }
+    }
+
+    /// With the key that the request named.
+    fn under(self, named: Option<Result<Keyed, InvalidId>>) -> Self {
+        match (self, named) {
+            (Self::Make { encode, .. }, Some(Err(InvalidId))) => {
+                Self::Refused { refusal: Refusal::KeyMalformed, encode }
+            }
+            (Self::Make { actor, command, encode, .. }, Some(Ok(key))) => {
+                Self::Make { actor, command, encode, key: Some(Box::new(key)) }
+            }
+            (other, _) => other,
+        }
+    }
 }
 
 impl From<Reply> for Handled {
@@ -172,6 +210,7 @@ impl Routes {
         now: Timestamp,
         scratch: &mut Scratch,
     ) -> Handled {
+        let named = named_key(request, body);
         let Ok(found) = self.router.at(request.path) else { return Handled::Response(not_found()) };
         let asked = if request.method == Method::Head { Method::Get } else { request.method };
         if asked == Method::Options {
@@ -190,6 +229,7 @@ impl Routes {
         let header = |name: &str| request.header(name);
         let bearer = request.bearer_token();
         handler(Call { shared, header: &header, bearer, peer, foreign_page, query, id, body, now, scratch })
+            .under(named)
     }
 
     /// What an upgrade request may become, before the handshake itself is looked at.
@@ -219,6 +259,24 @@ impl Routes {
             },
         }
     }
+}
+
+/// The key that a request names, and its fingerprint: taken now, because parsing destroys the body. Two keys are none.
+fn named_key(request: &Request<'_>, body: &[u8]) -> Option<Result<Keyed, InvalidId>> {
+    let mut named = request.header_values("Idempotency-Key");
+    let first = named.next()?;
+    if named.next().is_some() {
+        return Some(Err(InvalidId));
+    }
+    let digest = Sha256::new()
+        .chain_update(request.method.as_str())
+        .chain_update([b' '])
+        .chain_update(request.path)
+        .chain_update([b'?'])
+        .chain_update(request.raw_query)
+        .chain_update([b'\n'])
+        .chain_update(body);
+    Some(RequestKey::new(first).map(|key| Keyed { key, fingerprint: Fingerprint(digest.finalize().into()) }))
 }
 
 /// What decides about an upgrade besides the request.

@@ -36,7 +36,7 @@ pub(super) fn accept(call: Call<'_>) -> Handled {
 /// `POST /api/sessions/{id}/message`
 pub(super) fn send(call: Call<'_>) -> Handled {
     let actor = workbench(&call);
-    at_workbench(actor, decode::send(&call.id, call.body, call.scratch))
+    at_workbench(actor, decode::send(&call.id, call.body, call.scratch)).making()
 }
 
 /// `POST /api/sessions/{id}/close`

@@ -65,6 +65,7 @@ impl Shard {
                 let answer = encode(result.as_ref(), &self.dialects);
                 self.respond_rest(reply.connection, answer);
             }
+            ReplyTo::Kept(keeping) => self.keeping(reply.connection, *keeping, result),
             ReplyTo::Socket(context) => {
                 let id = reply.connection;
                 let settings = self.dialects;

@@ -7,6 +7,7 @@
 mod deadlines;
 mod drain;
 mod effects;
+mod keyed;
 mod mail;
 mod pump;
 mod replies;

@@ -5,6 +5,7 @@ use switchboard_protocol::dialect::{Context, DialectKind, Reply as RestReply, Se
 use switchboard_protocol::model::{Actor, Answer, Command, Refusal};
 
 use super::Shard;
+use super::keyed::Keeping;
 
 /// How a REST answer is said.
 pub(crate) type RestEncoder = fn(Result<&Answer, &Refusal>, &Settings) -> RestReply;
@@ -25,6 +26,8 @@ pub(crate) enum ReplyTo {
     Upgrade(Box<Begun>),
     /// As a REST answer.
     Rest(RestEncoder),
+    /// As a REST answer that is kept under a key.
+    Kept(Box<Keeping>),
 }
 
 /// An upgrade that waits until it is known whose its token is.

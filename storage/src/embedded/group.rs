@@ -12,7 +12,7 @@ use switchboard_protocol::model::{
 };
 
 use super::pending::{Entries, Pending};
-use super::{CONVERSATIONS, CUSTOMERS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, customers, keys, listing};
+use super::{CONVERSATIONS, CUSTOMERS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, answers, customers, keys, listing};
 use crate::{Outcome, StoreError, record};
 
 /// The writes of one group, staged.
@@ -70,6 +70,8 @@ impl Group {
             Write::UpdateCustomer { profile, seen } => customers::update(self, profile, *seen),
             Write::SaveToken { hash, bearer, expires_at } => Ok(customers::save_token(self, hash, bearer, *expires_at)),
             Write::RemoveTokens(tokens) => Ok(customers::remove_tokens(self, tokens)),
+            Write::KeepAnswer(answer) => answers::keep(self, &answer.0, &answer.1),
+            Write::ForgetAnswers(names) => answers::forget(self, names),
         }
     }
 

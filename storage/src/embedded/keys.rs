@@ -24,9 +24,11 @@
 //! | customers | `b`, list, block | how many a block of a list has, and how many are active |
 //! | customers | `k`, hash | whose a token is, and until when |
 //! | customers | `x`, expiry, hash | nothing: the token expires then |
+//! | answers | `a`, name of a key | the answer kept under it |
+//! | answers | `x`, expiry, name of a key | nothing: the answer expires then |
 
 use switchboard_protocol::model::{
-    AgentId, ClientMsgId, ConversationId, CustomerId, MessageId, Party, Sender, Seq, Side, VShard,
+    AgentId, ClientMsgId, ConversationId, CustomerId, MessageId, Party, Sender, Seq, Side, Timestamp, VShard,
 };
 
 use crate::StoreError;
@@ -141,6 +143,18 @@ fn of_customer(table: u8, id: CustomerId) -> [u8; 17] {
     let mut key = [table; 17];
     key[1..].copy_from_slice(id.as_bytes());
     key
+}
+
+/// The key of an answer, by the bytes of its key's name.
+pub(super) fn answer(name: &[u8]) -> Vec<u8> {
+    [b"a", name].concat()
+}
+
+/// What comes before the name in [`answer_expiry`].
+pub(super) const ANSWER_EXPIRY_BYTES: usize = 9;
+
+pub(super) fn answer_expiry(expires_at: Timestamp, name: &[u8]) -> Vec<u8> {
+    [&of_integer(b'x', expires_at.as_millis()), name].concat()
 }
 
 /// The integer in the last 8 bytes of a key.

@@ -1,6 +1,7 @@
 //! The embedded engine: a journal of our own, one fdatasync per group, and fjall's tables behind it. Must not know
 //! threads and queues of those who ask (that is `Threaded`) or the bytes of a record (that is `record`).
 
+mod answers;
 mod customers;
 mod group;
 mod journal;
@@ -60,19 +61,21 @@ struct Spaces {
     conversations: Keyspace,
     directory: Keyspace,
     customers: Keyspace,
+    answers: Keyspace,
 }
 
 /// How many keyspaces there are, and the places they have in `Spaces::all`, in groups and in the journal: for ever.
-const SPACES: usize = 5;
+const SPACES: usize = 6;
 const MESSAGES: usize = 0;
 const LOOKUPS: usize = 1;
 const CONVERSATIONS: usize = 2;
 const DIRECTORY: usize = 3;
 const CUSTOMERS: usize = 4;
+const ANSWERS: usize = 5;
 
 impl Spaces {
     const fn all(&self) -> [&Keyspace; SPACES] {
-        [&self.messages, &self.lookups, &self.conversations, &self.directory, &self.customers]
+        [&self.messages, &self.lookups, &self.conversations, &self.directory, &self.customers, &self.answers]
     }
 }
 
@@ -150,6 +153,7 @@ impl Spaces {
             conversations: space("conversations")?,
             directory: space("directory")?,
             customers: space("customers")?,
+            answers: space("answers")?,
             database: database.clone(),
         })
     }

@@ -9,7 +9,7 @@ use switchboard_protocol::model::{
     MessageId, Party, Read, Sender, Sent, Seq,
 };
 
-use super::{Spaces, customers, keys, listing};
+use super::{Spaces, answers, customers, keys, listing};
 use crate::{StoreError, record};
 
 pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> {
@@ -65,6 +65,8 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
         Read::ExpiredTokens { before, limit } => {
             Found::ExpiredTokens(customers::expired_tokens(&view, *before, *limit)?)
         }
+        Read::KeptAnswer(name) => Found::KeptAnswer(answers::kept(&view, name)?.map(Box::new)),
+        Read::ExpiredAnswers { before, limit } => Found::ExpiredAnswers(answers::expired(&view, *before, *limit)?),
     })
 }
 

@@ -457,7 +457,7 @@ pub fn create(body: &mut [u8], scratch: &mut Scratch) -> Result<Command, Rejecti
             id = number;
         }
         let rest = change(&fields)?;
-        Ok(Command::CreateAgent(Box::new(AgentDraft { id, code, rest })))
+        Ok(Command::CreateAgent(Box::new(AgentDraft { id, code, rest, again: false })))
     })
 }
 

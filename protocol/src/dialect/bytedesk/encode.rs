@@ -56,6 +56,7 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, out: 
         | Answer::AgentDeleted
         | Answer::Message(_)
         | Answer::Available(_)
+        | Answer::Key(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
         | Answer::Customers(_) => debug_assert!(false, "asked for nowhere"),
@@ -224,6 +225,7 @@ pub fn answered(result: Result<&Answer, &Refusal>) -> Reply {
         | Answer::Typing
         | Answer::AgentStatus { .. }
         | Answer::Available(_)
+        | Answer::Key(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
         | Answer::Customers(_) => success(&()),
@@ -327,6 +329,9 @@ fn said(refusal: &Refusal) -> (u16, Cow<'static, str>) {
         Refusal::Stale => (409, "it was changed meanwhile"),
         Refusal::AgentHasConversations => (409, "the agent has conversations"),
         Refusal::Gap { .. } => (409, "beyond the newest message"),
+        Refusal::KeyMalformed => (400, "Idempotency-Key must be 1 to 255 visible ASCII characters"),
+        Refusal::KeyReused => (422, "the Idempotency-Key was used for another request"),
+        Refusal::KeyInProgress => (409, "the first request under this Idempotency-Key is in progress"),
         Refusal::Busy(what) => return (429, Cow::Owned(format!("busy, try again later ({what})"))),
     };
     (status, Cow::Borrowed(message))

@@ -154,6 +154,7 @@ fn data<'a>(answer: &'a Answer, settings: &Settings) -> Data<'a> {
         | Answer::Shown(_)
         | Answer::Accepted(_)
         | Answer::Watched(_)
+        | Answer::Key(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
         | Answer::Customers(_) => Data::Nothing,
@@ -213,6 +214,9 @@ fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {
         (Refusal::Stale, _) => "It was changed meanwhile",
         (Refusal::AgentHasConversations, _) => "The agent still has conversations",
         (Refusal::Gap { .. }, _) => "after_seq is beyond the newest message",
+        (Refusal::KeyMalformed, _) => "Idempotency-Key must be 1 to 255 visible ASCII characters",
+        (Refusal::KeyReused, _) => "Idempotency-Key was used for another request",
+        (Refusal::KeyInProgress, _) => "The first request under this Idempotency-Key is in progress",
         (Refusal::Busy(what), _) => return Cow::Owned(format!("Server is busy, please try again later ({what})")),
     })
 }

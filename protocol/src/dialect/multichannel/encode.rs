@@ -54,6 +54,7 @@ pub fn answered(result: Result<&Answer, &Refusal>, _: &Settings) -> Reply {
         | Answer::AgentStatus { .. }
         | Answer::Message(_)
         | Answer::Available(_)
+        | Answer::Key(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
         | Answer::Customers(_) => success::<()>(None),
@@ -109,6 +110,9 @@ const fn refusal_text(refusal: &Refusal) -> &'static str {
         Refusal::Stale => "已被他人修改",
         Refusal::AgentHasConversations => "客服仍有会话",
         Refusal::Gap { .. } => "after_seq is beyond the newest message",
+        Refusal::KeyMalformed => "Idempotency-Key 须为 1 至 255 个可见 ASCII 字符",
+        Refusal::KeyReused => "Idempotency-Key 已用于其他请求",
+        Refusal::KeyInProgress => "使用该 Idempotency-Key 的请求正在处理",
         Refusal::Busy(_) => "服务繁忙，请稍后再试",
     }
 }
@@ -186,6 +190,7 @@ pub(super) fn socket_answer(context: &Context, result: Result<&Answer, &Refusal>
         | Answer::AgentStatus { .. }
         | Answer::Message(_)
         | Answer::Available(_)
+        | Answer::Key(_)
         | Answer::Bearer(_)
         | Answer::AgentToken(_)
         | Answer::Customers(_) => debug_assert!(context.tag() == Ask::Typing as u8, "asked for nowhere"),

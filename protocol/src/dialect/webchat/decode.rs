@@ -283,6 +283,7 @@ pub fn create(body: &mut [u8], scratch: &mut Scratch) -> Result<Command, Rejecti
         let channel = channel(&fields, "primaryChannel")?.ok_or(FieldError::required("primaryChannel"))?;
         let CustomerChange { name, identities, tags, notes, active } = change(&fields)?;
         let draft = CustomerDraft {
+            id: None,
             name: name.ok_or(FieldError::required("name"))?,
             channel,
             identities: identities.into_iter().filter_map(|(_, identity)| identity).collect(),

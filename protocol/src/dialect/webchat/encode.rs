@@ -50,6 +50,7 @@ pub(super) fn answer(context: &Context, result: Result<&Answer, &Refusal>, out: 
             | Answer::AgentStatus { .. }
             | Answer::Message(_)
             | Answer::Available(_)
+            | Answer::Key(_)
             | Answer::Bearer(_)
             | Answer::AgentToken(_)
             | Answer::Customers(_),
@@ -253,6 +254,7 @@ pub fn answered(result: Result<&Answer, &Refusal>) -> Reply {
             | Answer::AgentStatus { .. }
             | Answer::Message(_)
             | Answer::Available(_)
+            | Answer::Key(_)
             | Answer::Bearer(_),
         ) => ok(&()),
     }
@@ -336,6 +338,9 @@ const fn status(refusal: &Refusal) -> u16 {
         | Refusal::Stale
         | Refusal::AgentHasConversations
         | Refusal::Gap { .. } => 409,
+        Refusal::KeyMalformed => 400,
+        Refusal::KeyInProgress => 409,
+        Refusal::KeyReused => 422,
         Refusal::Busy(_) => 429,
     }
 }
@@ -362,6 +367,9 @@ fn refusal_text(refusal: &Refusal) -> Cow<'static, str> {
         Refusal::Stale => "The customer was changed meanwhile; updatedAt is not the newest",
         Refusal::AgentHasConversations => "The agent still has conversations",
         Refusal::Gap { .. } => "after_seq is beyond the newest message",
+        Refusal::KeyMalformed => "Idempotency-Key must be 1 to 255 visible ASCII characters",
+        Refusal::KeyReused => "The Idempotency-Key was used for another request",
+        Refusal::KeyInProgress => "The first request under this Idempotency-Key is in progress",
         Refusal::Busy(what) => return Cow::Owned(format!("Busy, please try again later ({what})")),
     })
 }

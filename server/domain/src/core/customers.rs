@@ -28,7 +28,7 @@ pub(super) enum Then {
     /// A record is shown.
     Show(Origin),
     /// Whether the customer could be made.
-    Created { origin: Origin, profile: CustomerProfile },
+    Created { origin: Origin, profile: CustomerProfile, again: bool },
     /// A record that is to be changed.
     Changing { origin: Origin, change: Box<CustomerChange>, seen: Option<Timestamp> },
     /// Whether the change could be made to the record that was read.
@@ -122,10 +122,10 @@ impl Core {
             Err(refusal) => return self.hands.answer(origin, Err(refusal)),
         };
         let now = self.hands.now;
-        let CustomerDraft { name, channel, mut identities, tags, notes, active } = draft;
+        let CustomerDraft { id, name, channel, mut identities, tags, notes, active } = draft;
         identities.sort_unstable();
         let profile = CustomerProfile {
-            id: CustomerId::of_time(now, number),
+            id: id.unwrap_or_else(|| CustomerId::of_time(now, number)),
             number,
             name,
             channel,
@@ -137,7 +137,7 @@ impl Core {
             updated_at: now,
         };
         let write = Write::CreateCustomer(Box::new(profile.clone()));
-        self.hands.write(follow(Then::Created { origin, profile }), write);
+        self.hands.write(follow(Then::Created { origin, profile, again: id.is_some() }), write);
     }
 
     /// Nobody is known by the identity: a customer is made, usually of the UUID that the identity itself gives.
@@ -206,10 +206,16 @@ impl Core {
                 Err(refusal) => self.hands.answer(origin, Err(refusal)),
             },
             Then::Show(origin) => self.hands.answer(origin, existing(outcome).map(|view| shown(*view))),
-            Then::Created { origin, profile } => {
-                let view = CustomerView { profile, last_interaction_at: None };
-                self.hands.answer(origin, written(outcome).map(|()| shown(view)));
-            }
+            Then::Created { origin, profile, again } => match written(outcome) {
+                // Made by the same request, before a crash.
+                Err(Refusal::Stale) if again => {
+                    self.hands.read(follow(Then::Show(origin)), Read::CustomerById(profile.id));
+                }
+                result => {
+                    let view = CustomerView { profile, last_interaction_at: None };
+                    self.hands.answer(origin, result.map(|()| shown(view)));
+                }
+            },
             Then::Changing { origin, change, seen } => self.change_customer(origin, change, seen, outcome),
             Then::Changed { origin, change, seen, after } => match written(outcome) {
                 // Somebody was faster; the asker does not mind.

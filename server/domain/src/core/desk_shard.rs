@@ -168,6 +168,7 @@ impl Core {
             | Command::Typing { .. }
             | Command::Identify
             | Command::IssueAgentToken { .. }
+            | Command::Key(_)
             | Command::Customers(_) => unreachable!("only the agents' commands are sent on to here"),
         }
         Ok(())
@@ -179,7 +180,7 @@ impl Core {
         if self.hands.directory.is_deleted(id) {
             return;
         }
-        let draft = AgentDraft { id: Some(id), code: None, rest: claims };
+        let draft = AgentDraft { id: Some(id), code: None, rest: claims, again: false };
         let made = desk.create(draft.clone()).or_else(|_| {
             // Somebody's code is this id in decimal: codes are unique, so this agent gets a longer one.
             let code = AgentCode::new(&format!("agent-{id}")).ok();

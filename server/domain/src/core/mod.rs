@@ -3,12 +3,14 @@
 //! `hands` is what every part needs to act; `request` takes commands to their owner and carries them out; `pair` finds
 //! or opens the conversation of a visitor and an agent, or of a customer; `peer` says who is meant by a name;
 //! `revise` edits and recalls messages; `transfer` gives conversations away; `workbench` is lists, picks and who looks
-//! on; `customers` keeps their records and all opaque tokens; `status` tells who watches an agent; `stored` goes on
+//! on; `customers` keeps their records and all opaque tokens; `keyed` sees to it that a request
+//! under a key is carried out once; `status` tells who watches an agent; `stored` goes on
 //! where storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
 
 mod customers;
 mod desk_shard;
 mod hands;
+mod keyed;
 mod pair;
 mod peer;
 mod request;
@@ -69,6 +71,7 @@ pub struct Core {
     /// How many conversations of such a one are ended in memory and not yet in storage.
     ending: HashMap<Party, u32>,
     desk: Option<Desk>,
+    in_progress: keyed::InProgress,
 }
 
 /// A conversation's place at its owner, and what waits for it.
@@ -104,6 +107,7 @@ impl Core {
             ended: HashMap::new(),
             ending: HashMap::new(),
             desk,
+            in_progress: keyed::InProgress::new(),
         }
     }
 
@@ -199,6 +203,7 @@ impl Core {
         let mut decisions = Vec::new();
         match (timer, &mut self.desk) {
             (Timer::TokenSweep, _) => return self.sweep_tokens(),
+            (Timer::AnswerSweep, _) => return self.sweep_answers(),
             (Timer::AgentGrace(agent), Some(desk)) => desk.grace_over(now, agent, &mut decisions),
             (Timer::NamedGrace(conversation), Some(desk)) => desk.named_grace_over(now, conversation, &mut decisions),
             (Timer::AgentGrace(_) | Timer::NamedGrace(_), None) => {}

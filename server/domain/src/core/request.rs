@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     Actor, AgentId, Answer, BodyKind, ClientMsgId, Command, ConversationId, CustomerNumber, Draft, Event, Group,
-    Message, MessageId, Noun, Party, PeerName, Read, Refusal, Scene, Sent, Seq, Side, State, Target, UserId, Window,
-    Write, limits,
+    KeyCommand, Message, MessageId, Noun, Party, PeerName, Read, Refusal, Scene, Sent, Seq, Side, State, Target,
+    UserId, Window, Write, limits,
 };
 
 use super::hands::Hands;
@@ -42,7 +42,8 @@ impl Core {
         if owner != self.hands.shard {
             return self.hands.send(owner, Letter::Request(Box::new(request)));
         }
-        if let Err(refusal) = self.hands.admits() {
+        let finishes = matches!(&request.command, Command::Key(key) if matches!(**key, KeyCommand::Finish { .. }));
+        if !finishes && let Err(refusal) = self.hands.admits() {
             return self.hands.answer(request.origin, Err(refusal));
         }
         self.owned(request);
@@ -63,6 +64,7 @@ impl Core {
         let placement = &self.hands.placement;
         Ok(match &request.command {
             Command::Identify | Command::Customers(_) => self.hands.shard,
+            Command::Key(command) => self.key_home(&request.actor, command)?,
             Command::Open { user, .. } => match opens_for(&request.actor, *user) {
                 Some(user) => placement.home(&Party::User(user)),
                 None => return Err(Refusal::Forbidden),
@@ -162,6 +164,11 @@ impl Core {
                 let Request { origin, actor, command } = request;
                 let Command::Customers(command) = command else { unreachable!("matched above") };
                 self.customers_request(origin, &actor, *command);
+            }
+            Command::Key(_) => {
+                let Request { origin, actor, command } = request;
+                let Command::Key(command) = command else { unreachable!("matched above") };
+                self.key_request(origin, &actor, *command);
             }
             Command::IssueAgentToken { agent, token } => {
                 self.issue_agent_token(request.origin, &request.actor, agent, token.clone());
@@ -346,6 +353,7 @@ impl Slot {
             | Command::Identify
             | Command::SetStatus(_)
             | Command::IssueAgentToken { .. }
+            | Command::Key(_)
             | Command::Customers(_) => unreachable!("only commands about a conversation wait at one"),
         };
         if let Err(refusal) = done {

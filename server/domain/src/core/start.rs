@@ -57,6 +57,7 @@ impl Core {
         }
         self.restore_desk(now, start);
         self.arm_token_sweep();
+        self.arm_answer_sweep();
         self.hands.end(effects);
     }
 

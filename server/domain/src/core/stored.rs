@@ -55,6 +55,8 @@ pub(super) enum Then {
     Leased(VShard),
     /// About customers and tokens.
     Customers(Box<super::customers::Then>),
+    /// About keys of requests.
+    Keys(Box<super::keyed::Then>),
 }
 
 impl Core {
@@ -114,6 +116,7 @@ impl Core {
             }
             Then::AgentSaved => {}
             Then::Customers(then) => self.customers_stored(*then, outcome),
+            Then::Keys(then) => self.keys_stored(*then, outcome),
             Then::Leased(vshard) => match outcome {
                 Outcome::Written(Written::Leased(blocks)) => {
                     for (vshard, block) in blocks {

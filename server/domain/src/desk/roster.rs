@@ -79,6 +79,9 @@ impl Desk {
 
     /// Makes an agent; its id is minted if absent, its code is the id in decimal if absent.
     pub(crate) fn create(&mut self, draft: AgentDraft) -> Result<AgentView, Refusal> {
+        if let Some(made) = self.made_before(&draft) {
+            return Ok(made);
+        }
         let id = match draft.id {
             Some(id) if self.agents.contains_key(&id) => return Err(Refusal::Taken("id")),
             Some(id) => id,
@@ -157,6 +160,16 @@ impl Desk {
             self.serve(now, group, decisions);
         }
         Ok(id)
+    }
+
+    /// The agent that is as a draft says which may have made it.
+    fn made_before(&self, draft: &AgentDraft) -> Option<AgentView> {
+        let id = draft.id.or_else(|| self.codes.get(draft.code.as_ref()?).copied()).filter(|_| draft.again)?;
+        let agent = self.agents.get(&id)?;
+        let mut profile = agent.profile.clone();
+        profile.code = draft.code.clone().unwrap_or(profile.code);
+        apply(&mut profile, draft.rest.clone());
+        (profile == agent.profile).then(|| agent.view())
     }
 
     /// The agent a peer means.

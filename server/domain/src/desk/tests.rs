@@ -276,7 +276,7 @@ fn change(desk: &mut Desk, naive: &mut Naive, agent: u64, b: u64, decisions: &mu
     let new = Worker { connected: false, status, auto, max, groups, idle_since: 0, gone_since: None };
     match before {
         None => {
-            desk.create(AgentDraft { id: Some(agent_id(agent)), code: None, rest }).unwrap();
+            desk.create(AgentDraft { id: Some(agent_id(agent)), code: None, rest, again: false }).unwrap();
             naive.workers.insert(agent, new);
         }
         Some(Worker { connected, idle_since, gone_since, .. }) => {
