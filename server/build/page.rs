@@ -152,7 +152,8 @@ fn anchor(name: &str) -> String {
 
 fn operations<'d>(openapi: &'d Value, tag: &'d str) -> impl Iterator<Item = (&'d str, &'d str, &'d Value)> {
     object(&openapi["paths"]).flat_map(move |(path, item)| {
-        let tagged = move |operation: &&Value| entries(&operation["tags"]).any(|name| name == tag);
+        // Under its first tag: an article stands once.
+        let tagged = move |operation: &&Value| operation["tags"][0] == tag;
         object(item)
             .filter(move |(_, operation)| tagged(operation))
             .map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
