@@ -1,9 +1,10 @@
-//! `loadtest list`: the scenarios, a line each. Knows nothing of what they do but what their table says.
+//! `loadtest list`: the scenarios and the dialects, a line each. Knows nothing of them but what their tables say.
 
 use std::process::ExitCode;
 
 use super::{KEPT, Problem};
 use crate::scenario::ScenarioKind;
+use crate::wire::Dialect;
 
 /// Prints them.
 pub fn run() -> Result<ExitCode, Problem> {
@@ -12,7 +13,10 @@ pub fn run() -> Result<ExitCode, Problem> {
 }
 
 fn text() -> String {
-    ScenarioKind::ALL.iter().map(|kind| format!("{:<12}{}\n", kind.name(), kind.about())).collect()
+    let line = |(name, about): (&str, &str)| format!("  {name:<14}{about}\n");
+    let scenarios: String = ScenarioKind::ALL.iter().map(|kind| line((kind.name(), kind.about()))).collect();
+    let dialects: String = Dialect::ALL.iter().map(|dialect| line((dialect.name(), dialect.about()))).collect();
+    format!("scenarios\n{scenarios}\ndialects\n{dialects}")
 }
 
 #[cfg(test)]
@@ -20,11 +24,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_has_its_line() {
+    fn everything_has_its_line() {
         let text = text();
-        assert_eq!(text.lines().count(), ScenarioKind::ALL.len());
-        for line in text.lines() {
-            let (name, about) = line.split_at(12);
+        assert_eq!(text.lines().count(), ScenarioKind::ALL.len() + Dialect::ALL.len() + 3);
+        for line in text.lines().filter_map(|line| line.strip_prefix("  ")) {
+            let (name, about) = line.split_at(14);
             assert!(!name.trim().is_empty() && about.len() > 3, "{line}");
         }
     }

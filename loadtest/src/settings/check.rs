@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Mix, Phase, Settings};
 use crate::scenario::ScenarioKind;
 use crate::target::token::ID_END;
-use crate::wire::CONTENT_MIN_BYTES;
+use crate::wire::{CONTENT_MIN_BYTES, Role};
 
 /// A message fits into the server's 64 KiB with everything around it, even if each byte has to be escaped.
 pub const PAYLOAD_MAX_BYTES: u32 = 30_000;
@@ -218,7 +218,9 @@ impl Settings {
     }
 
     fn check_room(&self, room: &Room) -> Result<(), SettingsError> {
-        let sockets = self.sockets();
+        // Who picks has a second connection.
+        let lines = if self.wire(Role::Agent).abilities().picks { u64::from(self.agents) } else { 0 };
+        let sockets = self.sockets() + lines;
         let per_process = room.open_files.saturating_sub(DESCRIPTORS_RESERVED).max(1);
         if sockets.div_ceil(u64::from(self.processes)) > per_process {
             return Err(SettingsError::OpenFiles {

@@ -105,6 +105,14 @@ fn too_many_sockets_say_how_many_processes_would_do() {
 }
 
 #[test]
+fn who_writes_over_http_has_a_second_connection() {
+    let room = Room { open_files: 64 + 110, ..ROOM };
+    settings().check(&room).unwrap();
+    let text = Settings { agent_dialect: Dialect::Multichannel, ..settings() }.check(&room).unwrap_err().to_string();
+    assert!(text.starts_with("120 sockets"), "{text}");
+}
+
+#[test]
 fn source_addresses_are_of_the_targets_family() {
     let text = refused(|settings| settings.source_addrs = vec!["::1".parse().unwrap()]);
     assert_eq!(text, "the source address ::1 cannot reach 127.0.0.1");

@@ -31,6 +31,11 @@ macro_rules! dialects {
                 match self { $(Self::$dialect => $name,)* }
             }
 
+            /// What it is, in one line.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$dialect => $about,)* }
+            }
+
             /// Its way of speaking.
             pub fn wire(self) -> &'static dyn Wire {
                 match self { $(Self::$dialect => &$wire,)* }
