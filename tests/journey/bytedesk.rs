@@ -19,6 +19,8 @@ stories!(
     a_transfer_to_a_group,
     lists_page_and_keep_to_their_own,
     extensions_are_for_those_who_asked,
+    a_deleted_agents_token_opens_nothing,
+    an_opaque_token_is_an_agent_at_its_desk,
     a_kill_after_each_change
 );
 
@@ -165,6 +167,12 @@ fn statuses_are_told_to_who_watches(shards: u16) {
     }
     let (code, _) = user.refused("event", "status_change", json!({"status": "busy"}));
     assert_eq!(code, 403);
+    // One who is deleted is offline, and that is told once.
+    server.admin("DELETE", "/api/v1/agents/2", None);
+    assert_like(&agent.event("status_change"), json!({"agent_id": "2", "status": "offline"}));
+    for quiet in [&mut agent, &mut user, &mut stranger] {
+        quiet.assert_quiet();
+    }
     drop(agent);
     assert_like(&user.event("status_change"), json!({"agent_id": "1", "status": "offline"}));
 }
@@ -424,6 +432,59 @@ fn extensions_are_for_those_who_asked(shards: u16) {
     assert_eq!(code, 409);
     agent.end(id);
     assert_like(&user.event("conversation_closed"), json!({"by": "agent", "conversation_id": id.to_string()}));
+}
+
+fn a_deleted_agents_token_opens_nothing(shards: u16) {
+    let server = Setup::shards(shards).start();
+    let mut agent = server.desk_agent(1, "");
+    let mut user = server.desk_user(100, "");
+    let id = id_in(&user.say("1", "hello"), "conversation_id");
+    let message = id_in(&agent.say_in(id, "您好"), "message_id");
+    agent.end(id);
+    let tokens = [server.token("agent", 1), server.agent_uuid(1)];
+    let edit = json!({"content": "changed"});
+    let calls = [
+        ("GET", "/api/v1/conversations".to_owned(), None),
+        ("GET", format!("/api/v1/conversations/{id}/messages"), None),
+        ("GET", "/api/v1/customers".to_owned(), None),
+        ("PUT", format!("/api/v1/messages/{message}"), Some(&edit)),
+        ("DELETE", format!("/api/v1/messages/{message}"), None),
+    ];
+    for token in &tokens {
+        assert_eq!(server.request("GET", &calls[0].1, Some(token), None).status, 200);
+    }
+    server.admin("DELETE", "/api/v1/agents/1", None);
+    for token in &tokens {
+        for (method, path, body) in &calls {
+            until("the token is refused", || {
+                (server.request(method, path, Some(token), *body).status == 401).then_some(())
+            });
+        }
+    }
+    assert_eq!(server.request("GET", "/api/sessions", Some(&tokens[0]), None).status, 401);
+    let contents: Vec<_> = user.history(id).iter().map(|message| message["content"].clone()).collect();
+    assert_eq!(contents, ["hello", "您好"]);
+    // Made anew, it is there again.
+    server.make_agent(1, json!({}));
+    until("it is let in", || (server.request("GET", &calls[0].1, Some(&tokens[0]), None).status == 200).then_some(()));
+}
+
+fn an_opaque_token_is_an_agent_at_its_desk(shards: u16) {
+    let server = Setup::shards(shards).start();
+    server.make_agent(1, json!({}));
+    server.make_agent(2, json!({"max_concurrent": 1}));
+    let mut colleague = server.desk_agent(2, "");
+    let theirs = id_in(&server.desk_user(200, "").say("2", "hello"), "conversation_id");
+    colleague.message();
+    for (user, token) in [(100, server.token("agent", 1)), (101, server.agent_uuid(1))] {
+        let waiting = id_in(&server.desk_user(user, "").say("auto", "anybody?"), "conversation_id");
+        // It sees them and is told the truth: one is a colleague's, the other it may end for its group.
+        let body = json!({"conversation_id": theirs.to_string(), "content": "hi"});
+        assert_eq!(server.request("POST", "/api/v1/messages", Some(&token), Some(&body)).status, 403);
+        let ended = server.request("DELETE", &format!("/api/v1/conversations/{waiting}"), Some(&token), None);
+        assert_eq!(ended.status, 200, "{}", ended.text());
+    }
+    colleague.assert_quiet();
 }
 
 fn a_kill_after_each_change(shards: u16) {

@@ -17,6 +17,7 @@ stories!(
     long_lists_and_histories_come_in_pages,
     tokens_where_they_are_required,
     who_exists,
+    a_session_goes_to_another_group,
     a_kill_in_the_middle
 );
 
@@ -417,6 +418,44 @@ fn who_exists(shards: u16) {
     assert_eq!(deleted.status, 200, "{}", deleted.text());
     assert_eq!(tab.closed(), Some(1008));
     assert!(upgrade("cs_002", "").contains("404"));
+}
+
+fn a_session_goes_to_another_group(shards: u16) {
+    let server = Setup::shards(shards).start();
+    agent(&server, 7, "cs_001", &["default"]);
+    agent(&server, 8, "cs_002", &["vip"]);
+    agent(&server, 9, "cs_003", &["default", "vip"]);
+    let (mut old, mut old_ext) = (Tab::open(&server, "cs_001", ""), Tab::open(&server, "cs_001", "?ext=1"));
+    let (mut new, mut new_ext) = (Tab::open(&server, "cs_002", ""), Tab::open(&server, "cs_002", "?ext=1"));
+    let mut both = Tab::open(&server, "cs_003", "?ext=1");
+    let id = server.conversation_id(100);
+    for tab in [&mut old, &mut old_ext, &mut both] {
+        tab.told("new_pending_session", id);
+    }
+    let give = |group: &str| {
+        let path = format!("/api/v1/conversations/{id}");
+        server.admin("PUT", &path, Some(&json!({"group_id": group})));
+    };
+    // It waits: it is new to one group, and who asked for more than the guide shows hears that it left the other.
+    give("vip");
+    for tab in [&mut new, &mut new_ext, &mut both, &mut old_ext] {
+        assert_eq!(tab.told("new_pending_session", id)["group"], "vip");
+    }
+    for tab in [&mut old, &mut old_ext, &mut new, &mut new_ext, &mut both] {
+        tab.assert_quiet();
+    }
+    // An agent has it and gives it to a group that it does not serve.
+    assert_eq!(Bench::open(&server).accept(id, "cs_002").status, 200);
+    for tab in [&mut new, &mut new_ext, &mut both] {
+        tab.told("session_accepted", id);
+    }
+    give("default");
+    for tab in [&mut old, &mut old_ext, &mut both, &mut new_ext] {
+        assert_eq!(tab.told("new_pending_session", id)["group"], "default");
+    }
+    for tab in [&mut old, &mut old_ext, &mut new, &mut new_ext, &mut both] {
+        tab.assert_quiet();
+    }
 }
 
 fn a_kill_in_the_middle(shards: u16) {

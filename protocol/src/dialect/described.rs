@@ -105,7 +105,13 @@ fn all_events(scene: &Scene) -> Vec<Event> {
     let (at, scene) = (Timestamp::from_millis(1_735_696_800_000), || scene.clone());
     let code = || AgentCode::new("cs_001").ok();
     let mut events = vec![
-        Event::Waiting { scene: Scene { agent: None, ..scene() }, group: Group::default(), former: None, at },
+        Event::Waiting {
+            scene: Scene { agent: None, ..scene() },
+            group: Group::default(),
+            former: None,
+            elsewhere: false,
+            at,
+        },
         Event::Assigned { scene: scene(), code: code(), former: AgentId::new(8).ok(), at },
         Event::Read { scene: scene(), of: Side::Agent, messages: vec![message(&scene(), Side::Agent, at).id], at },
         Event::Typing { scene: scene(), by: Side::Customer, at },

@@ -68,6 +68,8 @@ pub enum Event {
         group: Group,
         /// Who gave it away, if somebody did: it and the customer are told too.
         former: Option<AgentId>,
+        /// The hearer sees it no more: an agent that gave it away, or could have had it, and is not of that group.
+        elsewhere: bool,
         /// When.
         at: Timestamp,
     },

@@ -38,7 +38,7 @@ pub use listing::{
     ConversationFilter, ConversationQuery, ConversationView, Line, ListPosition, Listed, Platform, Viewer,
 };
 pub use message::{Body, BodyKind, Draft, Message, Revised, Revision, Sender, Sent, Side};
-pub use party::{Actor, Party};
+pub use party::{Actor, Bearer, Party};
 pub use refusal::{Noun, Refusal};
 pub use store::{CustomerWritten, Found, Read, Write, Written};
 pub use time::Timestamp;

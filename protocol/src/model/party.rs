@@ -65,11 +65,20 @@ pub enum Actor {
     /// A customer who came by a channel.
     Customer(CustomerId),
     /// Whoever an opaque token was issued to, as storage will say.
-    Bearer(Box<TokenHash>),
+    Bearer(Box<Bearer>),
     /// An operator with an admin token; party to no conversation.
     Admin,
     /// Nobody in particular: only what the guides leave open to everybody.
     Anonymous,
+}
+
+/// An opaque token that was shown, and as whom its bearer is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's.
+    pub hash: TokenHash,
+    /// An agent is taken as one at its workbench (`Actor::Workbench`), as by a JWT on the same path.
+    pub workbench: bool,
 }
 
 impl Actor {

@@ -7,9 +7,9 @@ use switchboard_domain::{
     ConnectionId, Core, Effect, Input, Origin, Outcome, Placement, Request, Settings, ShardId, Start, Timer, Windows,
 };
 use switchboard_protocol::model::{
-    Actor, Answer, Channel, Command, CustomerAnswer, CustomerChange, CustomerCommand, CustomerId, CustomerNumber,
-    CustomerProfile, CustomerView, CustomerWritten, Found, Group, Identity, IdentityKind, NewToken, Party, Read,
-    Refusal, Timestamp, TokenHash, TokenSecret, VShard, Write, Written, limits,
+    Actor, Answer, Bearer, Channel, Command, CustomerAnswer, CustomerChange, CustomerCommand, CustomerId,
+    CustomerNumber, CustomerProfile, CustomerView, CustomerWritten, Found, Group, Identity, IdentityKind, NewToken,
+    Party, Read, Refusal, Timestamp, TokenHash, TokenSecret, VShard, Write, Written, limits,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -72,6 +72,10 @@ fn written(core: &mut Core, ticket: u32, written: Written) -> Vec<Effect> {
 
 fn phone() -> Identity {
     Identity::new(IdentityKind::Phone, "+8613800138000").unwrap()
+}
+
+fn bearer(workbench: bool) -> Actor {
+    Actor::Bearer(Box::new(Bearer { hash: HASH, workbench }))
 }
 
 fn token() -> NewToken {
@@ -173,23 +177,23 @@ fn an_update_of_no_certain_state_is_tried_again() {
 fn a_token_is_its_bearer_until_it_expires() {
     let (mut core, _) = started();
     let customer = CustomerId::from_bytes([3; 16]);
-    let (ticket, asked) = read(&ask(&mut core, Actor::Bearer(Box::new(HASH)), Command::Identify));
+    let (ticket, asked) = read(&ask(&mut core, bearer(false), Command::Identify));
     assert_eq!(asked, Read::Token(HASH));
     let good = Found::Token(Some((Party::Customer(customer), NOW.plus_millis(1))));
     assert_eq!(answer(&found(&mut core, ticket, good)), Ok(Answer::Bearer(Party::Customer(customer))));
 
-    let (ticket, _) = read(&ask(&mut core, Actor::Bearer(Box::new(HASH)), Command::Identify));
+    let (ticket, _) = read(&ask(&mut core, bearer(false), Command::Identify));
     assert_eq!(answer(&found(&mut core, ticket, Found::Token(None))), Err(Refusal::LoginRequired));
 
     // An expired one is removed as it is met.
-    let (ticket, _) = read(&ask(&mut core, Actor::Bearer(Box::new(HASH)), Command::Identify));
+    let (ticket, _) = read(&ask(&mut core, bearer(false), Command::Identify));
     let effects = found(&mut core, ticket, Found::Token(Some((Party::Customer(customer), NOW))));
     assert_eq!(write(&effects[..1]).1, Write::RemoveTokens(vec![(HASH, NOW)]));
     assert_eq!(answer(&effects[1..]), Err(Refusal::LoginRequired));
     let (ticket, _) = write(&effects[..1]);
     assert!(written(&mut core, ticket, Written::Durable).is_empty());
 
-    let (ticket, _) = read(&ask(&mut core, Actor::Bearer(Box::new(HASH)), Command::Identify));
+    let (ticket, _) = read(&ask(&mut core, bearer(false), Command::Identify));
     let effects = handle(&mut core, Input::Stored { ticket, outcome: Outcome::Unavailable });
     assert!(matches!(answer(&effects), Err(Refusal::Busy(_))), "that says nothing about the token");
 }

@@ -5,7 +5,7 @@ use switchboard_domain::{ConnectionId, Input};
 use switchboard_protocol::dialect::{Begins, Context, LoginRefusal, dialect};
 use switchboard_protocol::frame::handshake;
 use switchboard_protocol::http::{Query, Request, Response, problem};
-use switchboard_protocol::model::{Actor, Answer, Command, Party, Refusal};
+use switchboard_protocol::model::{Actor, Answer, Bearer, Command, Party, Refusal};
 
 use super::CONGESTED;
 use super::websocket::party_of;
@@ -41,7 +41,8 @@ impl Shard {
                 return Err(unavailable(&CONGESTED));
             }
             let reply = ReplyTo::Upgrade(Box::new(begun));
-            let request = self.request(id, reply, Actor::Bearer(Box::new(hash)), Command::Identify);
+            let bearer = Box::new(Bearer { hash, workbench: false });
+            let request = self.request(id, reply, Actor::Bearer(bearer), Command::Identify);
             if let Kind::Http(http) = &mut connection.kind {
                 http.wait();
             }

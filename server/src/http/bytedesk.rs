@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use switchboard_protocol::dialect::bytedesk::{decode, encode};
 use switchboard_protocol::dialect::{Rejection, Reply};
-use switchboard_protocol::model::{Actor, Command};
+use switchboard_protocol::model::{Actor, Bearer, Command};
 
 use super::{Call, Handled};
 use crate::auth::jwt::Identity;
@@ -79,7 +79,7 @@ pub(super) fn recall(call: Call<'_>) -> Handled {
 /// sees; an admin sees all and acts as each conversation's own agent. Of an opaque token the domain says whose it is.
 fn bearer(call: &Call<'_>) -> Result<Actor, Reply> {
     if let Some(hash) = call.bearer.and_then(opaque::parse) {
-        return Ok(Actor::Bearer(Box::new(hash)));
+        return Ok(Actor::Bearer(Box::new(Bearer { hash, workbench: true })));
     }
     match call.identity() {
         Ok(Identity::User { id, .. }) => Ok(Actor::User(id)),

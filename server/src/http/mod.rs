@@ -18,8 +18,8 @@ use switchboard_domain::Core;
 use switchboard_protocol::dialect::{Begins, DialectKind, Reply, Scratch, dialect};
 use switchboard_protocol::http::{Method, Query, Request, Response, percent_decode, problem};
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentId, AgentRef, Command, Fingerprint, InvalidId, Party, Refusal, RequestKey,
-    Timestamp,
+    Actor, AgentChange, AgentCode, AgentId, AgentRef, Bearer, Command, Fingerprint, InvalidId, Party, Refusal,
+    RequestKey, Timestamp,
 };
 
 use crate::auth::jwt::Identity;
@@ -120,7 +120,7 @@ impl Call<'_> {
     /// domain says whose it is.
     pub(crate) fn actor(&self) -> Result<Actor, String> {
         if let Some(hash) = self.bearer.and_then(opaque::parse) {
-            return Ok(Actor::Bearer(Box::new(hash)));
+            return Ok(Actor::Bearer(Box::new(Bearer { hash, workbench: false })));
         }
         self.identity().map(|identity| identity.actor())
     }

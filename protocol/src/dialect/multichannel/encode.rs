@@ -205,6 +205,8 @@ pub(super) fn event(event: &Event, ext: bool, out: &mut Vec<u8>) -> bool {
         Event::Message { scene, message, author } | Event::Overheard { scene, message, author } => {
             push_message(scene, message, author.as_ref(), out);
         }
+        // The guide has no word for a session that has left.
+        Event::Waiting { elsewhere: true, .. } if !ext => return false,
         Event::Waiting { scene, group, at, .. } => {
             change("new_pending_session", scene, State::Pending, (None, Some(group.as_str())), *at, out);
         }

@@ -227,11 +227,15 @@ fn the_other_pushes_of_the_guide() {
         json!({"type": kind, "sessionId": "8193",
             "data": {"customerId": "100", "status": status, "updatedAt": "2026-02-24T10:00:00Z"}})
     };
-    let waiting =
-        Event::Waiting { former: None, scene: Scene { agent: None, ..scene() }, group: Group::default(), at: TEN };
+    let waiting = |elsewhere| {
+        let scene = Scene { agent: None, ..scene() };
+        Event::Waiting { former: AgentId::new(9).ok(), elsewhere, scene, group: Group::default(), at: TEN }
+    };
     let mut expected = change("new_pending_session", "pending");
     expected["data"]["group"] = json!("default");
-    assert_eq!(pushed(&waiting, false), Some(expected));
+    assert_eq!(pushed(&waiting(false), false), Some(expected.clone()));
+    assert_eq!(pushed(&waiting(true), false), None, "it is not new to one who cannot have it");
+    assert_eq!(pushed(&waiting(true), true), Some(expected), "the group tells that it has left");
     let accepted = Event::Assigned { former: None, scene: scene(), code: Some(code("cs_001")), at: TEN };
     let mut expected = change("session_accepted", "manual");
     expected["data"]["manualCsId"] = json!("cs_001");

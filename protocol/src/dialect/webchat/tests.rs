@@ -164,7 +164,7 @@ fn what_a_guides_client_would_show_wrongly_is_not_told() {
     assert_eq!([true, false].map(|ext| pushed(&overheard, Side::Agent, ext)), [None, None]);
     // A conversation that was given to a group is nobody's for a while.
     let alone = Scene { agent: None, ..scene() };
-    let waiting = Event::Waiting { former: None, scene: alone, group: Group::default(), at: AT };
+    let waiting = Event::Waiting { former: None, elsewhere: false, scene: alone, group: Group::default(), at: AT };
     assert_eq!(pushed(&waiting, Side::Customer, false), None);
     let frame = pushed(&waiting, Side::Customer, true).unwrap();
     assert_eq!((&frame["type"], frame.get("agentId")), (&json!("assigned"), None));

@@ -55,7 +55,7 @@ pub(crate) enum Then {
     /// An assignment is stored: tell both sides and who gave it away, then what the agent has not read.
     Assigned { scene: Scene, at: Timestamp, former: Option<AgentId>, backlog: bool },
     /// It is stored that the conversation waits: offer it; tell who gave it away, and the customer if `told`.
-    Waits { scene: Scene, group: Group, at: Timestamp, former: Option<AgentId>, told: bool },
+    Waits { scene: Scene, group: Group, at: Timestamp, former: Option<AgentId>, left: Option<Group>, told: bool },
     /// A revision is stored: answer, tell both sides and who looks on.
     Revised { origin: Origin, scene: Scene },
     /// Marks are stored: answer the reader, tell the writer.

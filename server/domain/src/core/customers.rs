@@ -2,9 +2,9 @@
 //! the shard that is asked carries it out, but for an agent's token, which the desk must know the agent of.
 
 use switchboard_protocol::model::{
-    Actor, AgentRef, Answer, Channel, CustomerAnswer, CustomerChange, CustomerCommand, CustomerDraft, CustomerId,
-    CustomerNumber, CustomerProfile, CustomerView, CustomerWritten, Found, Identity, IdentityKind, NewToken, Noun,
-    Party, Read, Refusal, Timestamp, TokenHash, Write, Written, limits,
+    Actor, AgentRef, Answer, Bearer, Channel, CustomerAnswer, CustomerChange, CustomerCommand, CustomerDraft,
+    CustomerId, CustomerNumber, CustomerProfile, CustomerView, CustomerWritten, Found, Identity, IdentityKind,
+    NewToken, Noun, Party, Read, Refusal, Timestamp, Write, Written, limits,
 };
 
 use super::Core;
@@ -16,7 +16,7 @@ use crate::{Origin, Outcome, Request, Timer};
 #[derive(Debug)]
 pub(super) enum Then {
     /// A bearer's token: the request is the bearer's.
-    Bearer { request: Request, hash: TokenHash },
+    Bearer { request: Request, bearer: Bearer },
     /// Whether somebody is known by an identity.
     Entering(Box<Entering>),
     /// Whether the new customer could be made.
@@ -57,11 +57,11 @@ pub(super) struct Entering {
 
 impl Core {
     /// Asks storage who a request's bearer is.
-    pub(super) fn bearers_request(&mut self, request: Request, hash: TokenHash) {
+    pub(super) fn bearers_request(&mut self, request: Request, bearer: Bearer) {
         if let Err(refusal) = self.hands.admits() {
             return self.hands.answer(request.origin, Err(refusal));
         }
-        self.hands.read(follow(Then::Bearer { request, hash }), Read::Token(hash));
+        self.hands.read(follow(Then::Bearer { request, bearer }), Read::Token(bearer.hash));
     }
 
     /// `Command::Identify`.
@@ -188,7 +188,7 @@ impl Core {
     /// Goes on where storage was waited for.
     pub(super) fn customers_stored(&mut self, then: Then, outcome: Outcome) {
         match then {
-            Then::Bearer { request, hash } => self.bearer_known(request, hash, outcome),
+            Then::Bearer { request, bearer } => self.bearer_known(request, bearer, outcome),
             Then::Entering(entering) => match found_record(outcome) {
                 Ok(Some(view)) => {
                     self.customer_token(entering.origin, &view.profile, Some(entering.channel), entering.token);
@@ -243,7 +243,7 @@ impl Core {
         }
     }
 
-    fn bearer_known(&mut self, request: Request, hash: TokenHash, outcome: Outcome) {
+    fn bearer_known(&mut self, request: Request, Bearer { hash, workbench }: Bearer, outcome: Outcome) {
         let bearer = match outcome {
             Outcome::Found(Found::Token(Some((bearer, expires_at)))) if expires_at > self.hands.now => bearer,
             Outcome::Found(Found::Token(expired)) => {
@@ -259,9 +259,7 @@ impl Core {
         let actor = match bearer {
             Party::User(id) => Actor::User(id),
             Party::Visitor(id) => Actor::Visitor { id, bound: true },
-            Party::Agent(id) if self.hands.directory.is_deleted(id) => {
-                return self.hands.answer(request.origin, Err(Refusal::LoginRequired));
-            }
+            Party::Agent(id) if workbench => Actor::Workbench(Some(id)),
             Party::Agent(id) => Actor::Agent(id),
             Party::Customer(id) => Actor::Customer(id),
         };

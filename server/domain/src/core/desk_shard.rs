@@ -1,7 +1,7 @@
 //! The desk's side of the mail: what it is asked, whom it tells, and the agents' directory.
 
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentDraft, AgentId, Answer, Command, Refusal, Transfer, Write,
+    Actor, AgentChange, AgentCode, AgentDraft, AgentId, AgentStatus, Answer, Command, Refusal, Transfer, Write,
 };
 
 use super::Core;
@@ -134,11 +134,17 @@ impl Core {
             }
             Command::DeleteAgent(name) => {
                 let mut decisions = Vec::new();
+                let before = desk.show(&name)?;
                 let id = desk.delete(now, &name, &mut decisions)?;
                 let answer = Box::new(Answer::AgentDeleted);
                 self.hands.write(After::Agent { origin, answer }, Write::DeleteAgent(id));
                 for shard in (0..self.hands.placement.shards()).map(ShardId) {
                     self.hands.send(shard, Letter::AgentDeleted(id));
+                }
+                if before.status != AgentStatus::Offline {
+                    // It had no conversations, or it would not have been deleted: its colleagues are told.
+                    let groups = before.profile.groups.into();
+                    self.spread_status(id, AgentStatus::Offline, Vec::new(), groups, Spared::Agent(id));
                 }
                 self.tell_owners(decisions);
             }

@@ -19,9 +19,15 @@ use crate::{DeskAsk, DeskTell, Letter, Origin, Request, ShardId};
 impl Core {
     /// Carries a request out, or sends it to the shard that owns what it is about.
     pub(super) fn request(&mut self, mut request: Request) {
-        if let Actor::Bearer(hash) = &request.actor {
-            let hash = **hash;
-            return self.bearers_request(request, hash);
+        if let Actor::Bearer(bearer) = &request.actor {
+            let bearer = **bearer;
+            return self.bearers_request(request, bearer);
+        }
+        // Its token is as good as ever, but opens nothing.
+        if let Actor::Agent(agent) | Actor::Workbench(Some(agent)) = request.actor
+            && self.hands.directory.is_deleted(agent)
+        {
+            return self.hands.answer(request.origin, Err(Refusal::LoginRequired));
         }
         if let Err(refusal) = self.resolve_peer(&mut request) {
             return self.hands.answer(request.origin, Err(refusal));
@@ -572,7 +578,7 @@ impl Slot {
         let live = self.live();
         live.fresh = false;
         let (group, at) = (live.header.group.clone(), live.header.queued_at);
-        live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, told: false });
+        live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, left: None, told: false });
         let write = Write::SaveConversation { conversation: live.header.clone(), opens: true };
         hands.write(After::Conversation(live.header.id), write);
     }
@@ -596,7 +602,14 @@ impl Slot {
             None => {
                 conversation::unassign(&mut live.header, at);
                 let group = live.header.group.clone();
-                live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, told: false });
+                live.writes.push_back(Then::Waits {
+                    scene: live.scene(),
+                    group,
+                    at,
+                    former: None,
+                    left: None,
+                    told: false,
+                });
                 false
             }
         };

@@ -54,9 +54,21 @@ impl Core {
         let (Some(status), Some((conversations, groups))) = (desk.status(agent), desk.watched_by(agent)) else {
             return;
         };
-        if before.unwrap_or(AgentStatus::Offline) == status {
-            return;
+        if before.unwrap_or(AgentStatus::Offline) != status {
+            let (conversations, groups) = (conversations.collect(), groups.into());
+            self.spread_status(agent, status, conversations, groups, spared);
         }
+    }
+
+    /// Tells those who watch an agent of its status.
+    pub(super) fn spread_status(
+        &mut self,
+        agent: AgentId,
+        status: AgentStatus,
+        conversations: Vec<ConversationId>,
+        groups: Arc<[Group]>,
+        spared: Spared,
+    ) {
         let mut of_shard: BTreeMap<ShardId, Vec<ConversationId>> = BTreeMap::new();
         for conversation in conversations {
             of_shard.entry(self.hands.placement.owner(conversation)).or_default().push(conversation);
@@ -68,7 +80,6 @@ impl Core {
             return;
         }
         let event = Arc::new(Event::AgentStatus { agent, status, at: self.hands.now });
-        let groups: Arc<[Group]> = groups.into();
         for (shard, conversations) in of_shard {
             let letter = Letter::Status { event: event.clone(), groups: groups.clone(), conversations, spared };
             self.hands.send(shard, letter);

@@ -269,16 +269,22 @@ impl Slot {
                     hands.read(then, Read::History { conversation, from, to });
                 }
             }
-            conversation::Then::Waits { scene, group, at, former, told } => {
-                let customer = scene.customer.clone();
-                let event = Arc::new(Event::Waiting { scene, group: group.clone(), former, at });
+            conversation::Then::Waits { scene, group, at, former, left, told } => {
+                let waiting = |elsewhere| {
+                    Arc::new(Event::Waiting { scene: scene.clone(), group: group.clone(), former, elsewhere, at })
+                };
+                let event = waiting(false);
                 if told {
-                    hands.deliver(&customer, &event, None);
+                    hands.deliver(&scene.customer, &event, None);
                 }
                 if let Some(former) = former {
-                    hands.deliver(&Party::Agent(former), &event, None);
+                    let elsewhere = !hands.directory.serves(former, &group);
+                    hands.deliver(&Party::Agent(former), &waiting(elsewhere), None);
                 }
                 hands.offer(&group, &event);
+                if let Some(left) = left {
+                    hands.offer(&left, &waiting(true));
+                }
             }
             conversation::Then::Revised { origin, scene } => {
                 let Written::Revised(message) = written else { unreachable!("a revision tells what it made") };

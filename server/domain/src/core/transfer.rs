@@ -52,9 +52,10 @@ impl Slot {
             Transferred::Agent(agent) => self.assigned(hands, Some(agent), former),
             Transferred::Group { group, queued_at } => {
                 let at = hands.now;
+                let left = Some(live.header.group.clone()).filter(|left| *left != group);
                 conversation::requeue(&mut live.header, group, queued_at, at);
                 let group = live.header.group.clone();
-                live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former, told: true });
+                live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former, left, told: true });
                 let write = Write::SaveConversation { conversation: live.header.clone(), opens: false };
                 hands.write(After::Conversation(live.header.id), write);
             }

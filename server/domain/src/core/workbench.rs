@@ -221,8 +221,14 @@ impl Hands {
             | Event::AgentStatus { .. } => None,
         };
         let others = self.offers.picking.iter().filter(|(agent, _)| Some(**agent) != own && Some(**agent) != former);
+        // Who serves both groups is told once, of the new one.
+        let gone_to = match &**event {
+            Event::Waiting { elsewhere: true, group, .. } => Some(group),
+            _ => None,
+        };
         let to: Listeners = others
             .filter(|(agent, _)| self.directory.serves(**agent, group))
+            .filter(|(agent, _)| gone_to.is_none_or(|group| !self.directory.serves(**agent, group)))
             .flat_map(|(_, connections)| connections.iter().copied())
             .collect();
         if !to.is_empty() {

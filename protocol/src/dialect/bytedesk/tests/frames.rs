@@ -193,7 +193,7 @@ fn other_events_are_for_those_who_asked_but_for_edits_and_recalls() {
     let by = Side::Agent;
     for (told, action) in [
         (Event::Assigned { scene: scene.clone(), code: None, former: None, at }, "conversation_assigned"),
-        (Event::Waiting { scene: scene.clone(), group, former: None, at }, "conversation_waiting"),
+        (Event::Waiting { scene: scene.clone(), group, former: None, elsewhere: false, at }, "conversation_waiting"),
         (Event::Ended { scene: scene.clone(), by, at }, "conversation_closed"),
         (Event::Read { scene: scene.clone(), of: by, messages: vec![message_id()], at }, "message_read"),
         (Event::Typing { scene: scene.clone(), by, at }, "typing"),
