@@ -19,6 +19,8 @@ pub struct Judge {
     /// Headers as last confirmed.
     pub saved: BTreeMap<ConversationId, Conversation>,
     pub agents: BTreeMap<AgentId, Option<AgentProfile>>,
+    /// Agents that are deleted or were: their requests may come to a shard that has heard nothing since.
+    pub(super) deleted: BTreeSet<AgentId>,
     /// Groups that an agent serves or has served: shards hear of a change one after another.
     pub(super) served: BTreeSet<(AgentId, Group)>,
     /// Groups that a conversation is of or was: what is told of it may be from before.
@@ -105,6 +107,7 @@ impl Judge {
             Write::DeleteAgent(id) => {
                 assert_eq!(shard, placement.desk(), "only the desk writes agents");
                 self.agents.insert(*id, None);
+                self.deleted.insert(*id);
             }
             Write::LeaseIds(vshards) => {
                 assert!(vshards.iter().all(|vshard| placement.shard_of(*vshard) == shard), "another's ids");

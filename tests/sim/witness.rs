@@ -282,7 +282,7 @@ impl Judge {
             && !super::people::is_loose(id)
         {
             // A visitor that names an agent which was deleted since is told so, retry or not.
-            let other = matches!(refusal, Refusal::Busy(_) | Refusal::NotFound(Noun::Agent));
+            let other = matches!(refusal, Refusal::Busy(_) | Refusal::NotFound(Noun::Agent) | Refusal::LoginRequired);
             let known = self.acknowledged.contains(id) && !other;
             assert!(!known, "{id} was acknowledged and is now refused: {refusal:?}");
         }
@@ -301,8 +301,11 @@ impl Judge {
             Refusal::WrongState => self.counts.accepted_too_late += 1,
             Refusal::NotInGroup | Refusal::NoRoom | Refusal::AgentOffline | Refusal::Recalled | Refusal::TooLate => {}
             Refusal::NotFound(_) | Refusal::Forbidden | Refusal::AgentHasConversations | Refusal::Taken(_) => {}
-            Refusal::LoginRequired
-            | Refusal::OtherParty
+            Refusal::LoginRequired => {
+                let deleted = matches!(asked.actor, Actor::Agent(agent) if self.deleted.contains(&agent));
+                assert!(deleted, "its token is good: {asked:?}");
+            }
+            Refusal::OtherParty
             | Refusal::TextOnly
             | Refusal::TakenBy { .. }
             | Refusal::KeyMalformed

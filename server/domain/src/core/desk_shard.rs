@@ -1,7 +1,8 @@
 //! The desk's side of the mail: what it is asked, whom it tells, and the agents' directory.
 
 use switchboard_protocol::model::{
-    Actor, AgentChange, AgentCode, AgentDraft, AgentId, AgentStatus, Answer, Command, Refusal, Transfer, Write,
+    Actor, AgentChange, AgentCode, AgentDraft, AgentId, AgentRef, AgentStatus, Answer, Command, Refusal, Transfer,
+    Write,
 };
 
 use super::Core;
@@ -132,22 +133,7 @@ impl Core {
                 self.tell_status(agent, Some(before), Spared::Nobody);
                 self.tell_owners(decisions);
             }
-            Command::DeleteAgent(name) => {
-                let mut decisions = Vec::new();
-                let before = desk.show(&name)?;
-                let id = desk.delete(now, &name, &mut decisions)?;
-                let answer = Box::new(Answer::AgentDeleted);
-                self.hands.write(After::Agent { origin, answer }, Write::DeleteAgent(id));
-                for shard in (0..self.hands.placement.shards()).map(ShardId) {
-                    self.hands.send(shard, Letter::AgentDeleted(id));
-                }
-                if before.status != AgentStatus::Offline {
-                    // It had no conversations, or it would not have been deleted: its colleagues are told.
-                    let groups = before.profile.groups.into();
-                    self.spread_status(id, AgentStatus::Offline, Vec::new(), groups, Spared::Agent(id));
-                }
-                self.tell_owners(decisions);
-            }
+            Command::DeleteAgent(name) => self.delete_agent(origin, &name)?,
             Command::ListAgents { after, limit } => {
                 let (agents, more) = desk.list(after, limit);
                 self.hands.answer(origin, Ok(Answer::Agents { agents, more }));
@@ -177,6 +163,26 @@ impl Core {
             | Command::Key(_)
             | Command::Customers(_) => unreachable!("only the agents' commands are sent on to here"),
         }
+        Ok(())
+    }
+
+    /// An agent is deleted, by whatever shard it may be known; its colleagues are told that it is gone.
+    fn delete_agent(&mut self, origin: Origin, name: &AgentRef) -> Result<(), Refusal> {
+        let Some(desk) = &mut self.desk else { unreachable!("only the desk's shard is asked") };
+        let mut decisions = Vec::new();
+        let before = desk.show(name)?;
+        let id = desk.delete(self.hands.now, name, &mut decisions)?;
+        let answer = Box::new(Answer::AgentDeleted);
+        self.hands.write(After::Agent { origin, answer }, Write::DeleteAgent(id));
+        for shard in (0..self.hands.placement.shards()).map(ShardId) {
+            self.hands.send(shard, Letter::AgentDeleted(id));
+        }
+        if before.status != AgentStatus::Offline {
+            // With conversations it would not have been deleted: no customer watches it.
+            let groups = before.profile.groups.into();
+            self.spread_status(id, AgentStatus::Offline, Vec::new(), groups, Spared::Agent(id));
+        }
+        self.tell_owners(decisions);
         Ok(())
     }
 
