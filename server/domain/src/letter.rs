@@ -144,6 +144,9 @@ pub enum DeskAsk {
         conversation: ConversationId,
         /// To whom.
         to: Transfer,
+        /// Where the asker's right comes from; it is gone if the desk has moved the conversation since. `None` for who
+        /// may always.
+        seen: Option<Seen>,
         /// Who is to be answered.
         origin: Origin,
     },
@@ -152,6 +155,15 @@ pub enum DeskAsk {
     /// A visitor names an agent that its home does not know; answered by `Letter::CaughtUp`, behind
     /// everything the desk has told that shard of agents.
     CatchUp(Party),
+}
+
+/// Where a conversation was when its owner looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Who had it.
+    pub agent: Option<AgentId>,
+    /// In which group.
+    pub group: Group,
 }
 
 /// What the desk tells a conversation's owner.

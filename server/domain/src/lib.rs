@@ -23,7 +23,7 @@ mod timers;
 pub use self::core::{Core, Figures, Settings, Start, Windows};
 pub use effect::{Effect, Listeners};
 pub use input::{ConnectionId, Input, Origin, Outcome, Request};
-pub use letter::{DeskAsk, DeskTell, Letter, Spared, Transferred};
+pub use letter::{DeskAsk, DeskTell, Letter, Seen, Spared, Transferred};
 pub use placement::{Placement, ShardId};
 pub use session::{Login, Session};
 pub use timers::Timer;

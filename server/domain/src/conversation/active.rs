@@ -26,7 +26,8 @@ pub(crate) fn requeue(header: &mut Conversation, group: Group, queued_at: Timest
     header.state = State::Pending;
     header.returned = false;
     header.group = group;
-    header.queued_at = queued_at;
+    // Later than it was opened, by any clock: that is how a restart knows that it was given away.
+    header.queued_at = queued_at.max(header.created_at.plus_millis(1));
     header.updated_at = now;
 }
 

@@ -38,14 +38,15 @@ impl Core {
                 let tell = DeskTell::Accepted { conversation, result, origin };
                 self.hands.send(self.hands.placement.owner(conversation), Letter::FromDesk(tell));
             }
-            DeskAsk::Transfer { conversation, to, origin } => {
+            DeskAsk::Transfer { conversation, to, seen, origin } => {
+                let seen = seen.as_ref();
                 let result = match to {
                     Transfer::Agent(name) => {
-                        let moved = desk.transfer_to_agent(now, conversation, &name, &mut decisions);
+                        let moved = desk.transfer_to_agent(now, conversation, &name, seen, &mut decisions);
                         moved.map(Transferred::Agent)
                     }
                     Transfer::Group(group) => {
-                        let moved = desk.transfer_to_group(now, conversation, &group, &mut decisions);
+                        let moved = desk.transfer_to_group(now, conversation, &group, seen, &mut decisions);
                         moved.map(|()| Transferred::Group { group, queued_at: now })
                     }
                 };

@@ -80,16 +80,6 @@ impl Ended {
             })
             .collect()
     }
-
-    /// Who the sender was in it.
-    fn sender(&self, with: With) -> Sender {
-        match with {
-            With::Agent(agent) => Sender { side: Side::Agent, number: agent.get() },
-            With::Named(_) | With::Anybody | With::Wanted(_) => {
-                Sender { side: Side::Customer, number: self.number.get() }
-            }
-        }
-    }
 }
 
 /// Whom a conversation must be with to fit a request.
@@ -101,6 +91,8 @@ enum With {
     Anybody,
     /// The user takes anybody that its open conversation is with; if none is open it wants this agent.
     Wanted(AgentId),
+    /// The same, but nobody is known by the name it gave.
+    Unknown,
     /// This agent itself asks.
     Agent(AgentId),
 }
@@ -109,8 +101,23 @@ impl With {
     fn fits(self, agent: Option<AgentId>, named: Option<AgentId>) -> bool {
         match self {
             Self::Named(wanted) => agent == Some(wanted) || named == Some(wanted),
-            Self::Anybody | Self::Wanted(_) => true,
+            Self::Anybody | Self::Wanted(_) | Self::Unknown => true,
             Self::Agent(own) => agent == Some(own),
+        }
+    }
+
+    /// Whether a send may have been stored in a conversation that has ended: an agent may have lost it before the end.
+    fn may_have_written(self, ended: &Ended) -> bool {
+        matches!(self, Self::Agent(_)) || self.fits(ended.agent, ended.named)
+    }
+
+    /// Who the sender was in conversations of a customer; it has one number in all of them.
+    fn sender(self, ended: Option<&Ended>) -> Option<Sender> {
+        match self {
+            Self::Agent(agent) => Some(Sender { side: Side::Agent, number: agent.get() }),
+            Self::Named(_) | Self::Anybody | Self::Wanted(_) | Self::Unknown => {
+                ended.map(|ended| Sender { side: Side::Customer, number: ended.number.get() })
+            }
         }
     }
 }
@@ -140,6 +147,7 @@ impl Core {
             }
             Some(_) => {}
             None => {
+                slot.caught_up = false;
                 if let Some(request) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, Err(Refusal::Busy("storage is unavailable")));
                 }
@@ -157,6 +165,7 @@ impl Core {
         let stale = std::mem::take(&mut slot.stale);
         match seen {
             Some(result) => {
+                slot.caught_up = false;
                 if let Some(request) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, result);
                 }
@@ -216,6 +225,7 @@ impl Core {
                 Ok(Step::Wait(waits)) => {
                     let slot = self.pairs.get_mut(visitor).expect("its requests are being run");
                     slot.waits = waits;
+                    slot.caught_up = caught_up;
                     slot.waiting.push_front(request);
                 }
                 Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
@@ -238,9 +248,17 @@ impl Core {
             with => with?,
         };
         let open = self.open_pair(visitor, with);
+        if let (With::Unknown, None, false) = (with, open, caught_up) {
+            self.hands.ask_desk(DeskAsk::CatchUp(visitor.clone()));
+            return Ok(Step::Wait(Waits::Desk));
+        }
+        let lost = self.lost_by(visitor, with, open, request);
+        if let Some((id, _)) = lost.iter().find(|(_, known)| matches!(known, Known::Seen(_))) {
+            return Ok(Step::Go(*id));
+        }
         let named = open.and_then(|open| named_other(&request.command, open));
         if let (Some(open), None) = (open, named)
-            && (new_to_storage || !self.may_be_of_an_ended(visitor, open, request))
+            && (new_to_storage || lost.is_empty() && !self.may_be_of_an_ended(visitor, open, request))
         {
             return Ok(Step::Go(open));
         }
@@ -260,24 +278,26 @@ impl Core {
         {
             return Ok(Step::Other(other));
         }
-        let ended: SmallVec<[Ended; 4]> =
-            all.iter().filter(|ended| with.fits(ended.agent, ended.named)).copied().collect();
-        if let (false, Some(newest), Some(id)) = (new_to_storage, ended.first(), client_msg_id(&request.command)) {
-            let (sender, client_msg_id) = (newest.sender(with), id.clone());
-            let conversations = ended.iter().map(|ended| ended.id).collect();
-            let read = Read::SentInAny { conversations, sender, client_msg_id };
-            self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
-            return Ok(Step::Wait(Waits::Storage));
+        let newest = all.iter().find(|ended| with.fits(ended.agent, ended.named)).copied();
+        if let (false, Some(sender), Some(id)) =
+            (new_to_storage, with.sender(newest.as_ref()), client_msg_id(&request.command))
+        {
+            let ended = all.iter().filter(|ended| with.may_have_written(ended)).map(|ended| ended.id);
+            let conversations: Vec<_> = lost.iter().map(|(id, _)| *id).chain(ended).collect();
+            if !conversations.is_empty() {
+                let read = Read::SentInAny { conversations, sender, client_msg_id: id.clone() };
+                self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
+                return Ok(Step::Wait(Waits::Storage));
+            }
         }
         if let Some(open) = open {
             return Ok(Step::Go(open));
         }
         if matches!(request.command, Command::End { .. }) {
-            let newest = ended.first();
             return newest.map(|ended| Step::Answered(Answer::Ended(ended.id))).ok_or(NO_CONVERSATION);
         }
         let known = known.expect("asked for above where none is open");
-        self.open_as_wanted(visitor, known, with, ended.first(), &request.command).map(Step::Go)
+        self.open_as_wanted(visitor, known, with, newest.as_ref(), &request.command).map(Step::Go)
     }
 
     /// The conversation that a first send opens.
@@ -298,7 +318,21 @@ impl Core {
                 self.open_for_visitor(visitor, known, Some(agent), group)
             }
             With::Anybody => self.open_for_visitor(visitor, known, None, named_group(command)),
+            With::Unknown => Err(Refusal::NotFound(Noun::Agent)),
         }
+    }
+
+    /// The open conversations of a customer beside the one meant in which an agent may have sent this before: they were
+    /// its own then.
+    fn lost_by(&self, visitor: &Party, with: With, meant: Option<ConversationId>, request: &Request) -> Lost {
+        let (With::Agent(agent), Some(id)) = (with, client_msg_id(&request.command)) else { return Lost::new() };
+        let sender = Sender { side: Side::Agent, number: agent.get() };
+        let others = self.open.get(visitor).into_iter().flatten().filter(|id| Some(**id) != meant);
+        let known = others.filter_map(|other| {
+            let live = self.conversations.get(other)?.live.as_ref()?;
+            Some((*other, live.dedup.look_up(sender, id)))
+        });
+        known.filter(|(_, known)| *known != Known::New).collect()
     }
 
     /// Whether a send may be a retry of what was stored before its open conversation began.
@@ -320,8 +354,8 @@ impl Core {
         | Command::Open { agent, .. } = &request.command
         {
             let Some(name) = agent else { return Ok(With::Anybody) };
-            let wanted = self.hands.directory.find(name).ok_or(Refusal::NotFound(Noun::Agent))?;
-            return Ok(With::Wanted(wanted.id));
+            let wanted = self.hands.directory.find(name);
+            return Ok(wanted.map_or(With::Unknown, |wanted| With::Wanted(wanted.id)));
         }
         if let Command::Send { target: Target::Peer { .. }, .. } = &request.command {
             return match &request.actor {
@@ -372,7 +406,7 @@ impl Core {
         };
         let exact = headers().find(|header| match with {
             With::Named(agent) | With::Agent(agent) => header.agent == Some(agent),
-            With::Anybody | With::Wanted(_) => true,
+            With::Anybody | With::Wanted(_) | With::Unknown => true,
         });
         exact.or_else(|| headers().next()).map(|header| header.id)
     }
@@ -405,6 +439,9 @@ impl Core {
         Ok(id)
     }
 }
+
+/// Open conversations, and what they know of a client message id.
+type Lost = SmallVec<[(ConversationId, Known); 1]>;
 
 /// What to do with a request of a pair.
 enum Step {

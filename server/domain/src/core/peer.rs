@@ -2,8 +2,8 @@
 //! conversation, an agent the open one that it has with a customer.
 
 use switchboard_protocol::model::{
-    Actor, AgentId, AgentRef, ConversationId, CustomerNumber, Noun, Party, PeerName, Refusal, Target, UserId, VShard,
-    limits,
+    Actor, AgentCode, AgentId, AgentRef, ConversationId, CustomerNumber, Party, PeerName, Refusal, Target, UserId,
+    VShard, limits,
 };
 
 use super::Core;
@@ -24,7 +24,7 @@ impl Core {
         match actor {
             Actor::User(_) => Ok(Some(match named {
                 Some(target) => target,
-                None => Target::Own { named: None, agent: wanted(to)?, group: None },
+                None => Target::Own { named: None, agent: wanted(to), group: None },
             })),
             Actor::Agent(_) | Actor::Workbench(Some(_)) => match (named, to) {
                 (None, PeerName::Number(_)) => Ok(None),
@@ -77,14 +77,15 @@ fn vshard_of(number: CustomerNumber) -> VShard {
     VShard::new(u16::try_from(index).expect("below 4096")).expect("below 4096")
 }
 
-/// The agent that a user wants.
-fn wanted(to: &PeerName) -> Result<Option<AgentRef>, Refusal> {
+/// The agent that a user wants; whether there is one is asked when a conversation is opened. A number that no agent can
+/// have may still be one's code.
+fn wanted(to: &PeerName) -> Option<AgentRef> {
     match to {
-        PeerName::Auto => Ok(None),
-        PeerName::Number(number) => {
-            let agent = AgentId::new(number.get()).map_err(|_| Refusal::NotFound(Noun::Agent))?;
-            Ok(Some(AgentRef::Id(agent)))
-        }
-        PeerName::Code(code) => Ok(Some(AgentRef::Code(code.clone()))),
+        PeerName::Auto => None,
+        PeerName::Number(number) => Some(match AgentId::new(number.get()) {
+            Ok(agent) => AgentRef::Id(agent),
+            Err(_) => AgentRef::Code(AgentCode::new(&number.get().to_string()).expect("16 digits are a valid code")),
+        }),
+        PeerName::Code(code) => Some(AgentRef::Code(code.clone())),
     }
 }

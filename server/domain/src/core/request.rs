@@ -595,7 +595,8 @@ impl Slot {
         let backlog = match agent {
             Some(agent) => {
                 conversation::assign(&mut live.header, agent, at);
-                let backlog = live.header.agent_unread > 0;
+                // Not by the counter: after a mark of some and a recall it may say less than there is.
+                let backlog = live.header.last_seq > Seq::ZERO;
                 live.writes.push_back(Then::Assigned { scene: live.scene(), at, former, backlog });
                 backlog
             }

@@ -7,10 +7,11 @@ use super::Slot;
 use super::hands::Hands;
 use super::stored::Then as After;
 use crate::conversation::{self, Then};
-use crate::{DeskAsk, Origin, Transferred};
+use crate::{DeskAsk, Origin, Seen, Transferred};
 
 impl Slot {
-    /// Its own agent may give it away, an agent of its group while nobody has it, an admin always.
+    /// Its own agent may give it away, an agent of its group while nobody has it, an admin always. The desk may have
+    /// moved it meanwhile: it is told on what that right rests.
     pub(super) fn transfer(
         &mut self,
         hands: &mut Hands,
@@ -20,21 +21,22 @@ impl Slot {
     ) -> Result<(), Refusal> {
         let live = self.live.as_ref().expect("a slot that is not held is loaded");
         live.may_read(actor, &hands.directory)?;
-        match actor {
-            Actor::Workbench(None) | Actor::Admin => {}
+        let seen = match actor {
+            Actor::Workbench(None) | Actor::Admin => None,
             Actor::Workbench(Some(own)) | Actor::Agent(own) => {
                 if live.header.agent.is_some_and(|agent| agent != *own) {
                     return Err(Refusal::Forbidden);
                 }
+                Some(Seen { agent: live.header.agent, group: live.header.group.clone() })
             }
             Actor::User(_) | Actor::Visitor { .. } | Actor::Customer(_) | Actor::Bearer(_) | Actor::Anonymous => {
                 return Err(Refusal::Forbidden);
             }
-        }
+        };
         if live.header.state == State::Closed {
             return Err(Refusal::Ended);
         }
-        hands.ask_desk(DeskAsk::Transfer { conversation: live.header.id, to, origin });
+        hands.ask_desk(DeskAsk::Transfer { conversation: live.header.id, to, seen, origin });
         Ok(())
     }
 

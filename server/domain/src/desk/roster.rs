@@ -47,7 +47,8 @@ impl Desk {
         let waiting = Waiting {
             conversation: header.id,
             group: header.group.clone(),
-            named: header.named,
+            // Once it was given to a group it does not wait for the agent its visitor named.
+            named: header.named.filter(|_| header.queued_at == header.created_at),
             queued_at: header.queued_at,
             // An agent that is not known any more has lost it.
             returned: header.returned || header.agent.is_some(),

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use switchboard_protocol::model::{Accept, AgentChange, AgentDraft, AgentRef, AgentStatus, Group};
+use switchboard_protocol::model::{Accept, AgentChange, AgentDraft, AgentRef, AgentStatus, Group, Noun, Refusal};
 
 use super::*;
+use crate::Seen;
 
 const GRACE_MS: u64 = 50;
 const GROUPS: [&str; 3] = ["a", "b", "c"];
@@ -161,6 +162,48 @@ impl Naive {
         }
     }
 
+    fn is_offline(&self, agent: u64) -> bool {
+        let worker = &self.workers[&agent];
+        !worker.connected || worker.status == AgentStatus::Offline
+    }
+
+    /// A transfer to an agent: it must be there and have room, and the conversation where it was seen.
+    fn give(&mut self, id: u64, agent: u64, right: bool) -> Result<(), Refusal> {
+        let Some(worker) = self.workers.get(&agent) else { return Err(Refusal::NotFound(Noun::Agent)) };
+        let seat = self.guests.get(&id).ok_or(Refusal::Ended)?.seat;
+        match seat {
+            Seat::With(has) if has == agent => return Ok(()),
+            _ if !right => return Err(Refusal::WrongState),
+            _ if self.is_offline(agent) => return Err(Refusal::AgentOffline),
+            _ if self.load(agent) >= worker.max => return Err(Refusal::NoRoom),
+            _ => {}
+        }
+        self.guests.get_mut(&id).unwrap().seat = Seat::With(agent);
+        self.workers.get_mut(&agent).unwrap().idle_since = self.now;
+        if let Seat::With(former) = seat {
+            self.workers.get_mut(&former).unwrap().idle_since = self.now;
+            self.fill(former);
+        }
+        Ok(())
+    }
+
+    /// A transfer to a group: to the end of its queue. Who gave it away has a free slot before the group is served.
+    fn requeue(&mut self, id: u64, group: usize, right: bool) -> Result<(), Refusal> {
+        let seat = self.guests.get(&id).ok_or(Refusal::Ended)?.seat;
+        if !right {
+            return Err(Refusal::WrongState);
+        }
+        self.arrivals += 1;
+        let (queued_at, arrival) = (self.now, self.arrivals);
+        self.guests.insert(id, Guest { group, seat: Seat::Queue, queued_at, returned: false, arrival });
+        if let Seat::With(former) = seat {
+            self.workers.get_mut(&former).unwrap().idle_since = self.now;
+            self.fill(former);
+        }
+        self.serve(group);
+        Ok(())
+    }
+
     fn named_over(&mut self, id: u64) {
         if let Some(guest) = self.guests.get_mut(&id)
             && let Seat::Named(_, until) = guest.seat
@@ -253,11 +296,39 @@ fn step(desk: &mut Desk, naive: &mut Naive, what: u8, a: u64, b: u64) {
             assert_eq!(deleted.is_ok(), naive.load(agent) == 0, "deleted only without conversations");
             naive.delete(agent);
         }
+        20..=23 => transfer(desk, naive, what, (guest, agent, a), &mut decisions),
         _ => change(desk, naive, agent, b, &mut decisions),
     }
     let decided: Vec<_> =
         decisions.iter().map(|made| (made.conversation.get(), made.agent.map(AgentId::get))).collect();
     assert_eq!(decided, std::mem::take(&mut naive.decided), "decisions of step {what} {a} {b}");
+}
+
+/// To an agent or to a group, by who always may, or by who saw where it is, or where it is not.
+fn transfer(desk: &mut Desk, naive: &mut Naive, what: u8, who: (u64, u64, u64), decisions: &mut Vec<Decision>) {
+    let (now, (guest, agent, a)) = (at(naive.now), who);
+    let group = |index: usize| Group::new(GROUPS[index]).unwrap();
+    let seen = naive.guests.get(&guest).filter(|_| what.is_multiple_of(2)).map(|found| {
+        let holder = match found.seat {
+            Seat::With(agent) => Some(agent_id(agent)),
+            Seat::Queue | Seat::Named(..) => None,
+        };
+        match a / 4 % 4 {
+            0 => Seen { agent: holder, group: group((found.group + 1) % GROUPS.len()) },
+            1 => Seen { agent: holder.xor(Some(agent_id(1))), group: group(found.group) },
+            _ => Seen { agent: holder, group: group(found.group) },
+        }
+    });
+    let right = seen.is_none() || a / 4 % 4 > 1;
+    if what < 22 {
+        let name = AgentRef::Id(agent_id(agent));
+        let given = desk.transfer_to_agent(now, guest_id(guest), &name, seen.as_ref(), decisions);
+        assert_eq!(given, naive.give(guest, agent, right).map(|()| agent_id(agent)));
+    } else {
+        let to = (a / 16 % 3) as usize;
+        let given = desk.transfer_to_group(now, guest_id(guest), &group(to), seen.as_ref(), decisions);
+        assert_eq!(given, naive.requeue(guest, to, right));
+    }
 }
 
 fn change(desk: &mut Desk, naive: &mut Naive, agent: u64, b: u64, decisions: &mut Vec<Decision>) {
@@ -318,7 +389,7 @@ proptest! {
 
     #[test]
     fn the_desk_decides_as_the_rules_say(
-        steps in proptest::collection::vec((0u8..20, any::<u64>(), any::<u64>(), 0u64..20), 1..120),
+        steps in proptest::collection::vec((0u8..24, any::<u64>(), any::<u64>(), 0u64..20), 1..120),
     ) {
         let groups: Vec<_> = GROUPS.iter().map(|name| Group::new(name).unwrap()).collect();
         let mut desk = Desk::new(Defaults { max_concurrent: 2, groups: groups.clone(), grace_millis: GRACE_MS });

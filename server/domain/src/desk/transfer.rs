@@ -4,15 +4,18 @@
 use switchboard_protocol::model::{AgentId, AgentRef, AgentStatus, ConversationId, Group, Refusal, Timestamp};
 
 use super::{At, Decision, Desk, Place, Why};
+use crate::Seen;
 
 impl Desk {
     /// Gives a conversation to an agent, wherever it is now. The agent must not be offline and must have room; it may
-    /// be busy, and of another group: who gives it knows why. Nothing happens if the agent has it already.
+    /// be busy, and of another group: who gives it knows why. Nothing happens if the agent has it already; else it must
+    /// be where it was `seen`.
     pub fn transfer_to_agent(
         &mut self,
         now: Timestamp,
         conversation: ConversationId,
         name: &AgentRef,
+        seen: Option<&Seen>,
         decisions: &mut Vec<Decision>,
     ) -> Result<AgentId, Refusal> {
         let agent = self.find(name)?;
@@ -22,6 +25,7 @@ impl Desk {
             At::Agent(has) => Some(has),
             At::Queue(_) | At::Named { .. } => None,
         };
+        self.still(&place, seen)?;
         let state = &self.agents[&agent];
         if state.status() == AgentStatus::Offline {
             return Err(Refusal::AgentOffline);
@@ -44,15 +48,17 @@ impl Desk {
     }
 
     /// Takes a conversation to the end of a group's queue. A free agent of that group gets it at once, as ever; that
-    /// may be the one that gave it away, if it serves the group.
+    /// may be the one that gave it away, if it serves the group. It must be where it was `seen`.
     pub fn transfer_to_group(
         &mut self,
         now: Timestamp,
         conversation: ConversationId,
         group: &Group,
+        seen: Option<&Seen>,
         decisions: &mut Vec<Decision>,
     ) -> Result<(), Refusal> {
         let place = *self.places.get(&conversation).ok_or(Refusal::Ended)?;
+        self.still(&place, seen)?;
         let former = match place.at {
             At::Agent(agent) => {
                 self.take_from(now, agent, conversation);
@@ -80,6 +86,17 @@ impl Desk {
         let Place { group: from, .. } = place;
         self.check(from);
         Ok(())
+    }
+
+    /// Whether a conversation is where its owner saw it: what it was given away by may have no right to it any more.
+    fn still(&mut self, place: &Place, seen: Option<&Seen>) -> Result<(), Refusal> {
+        let Some(Seen { agent, group }) = seen else { return Ok(()) };
+        let has = match place.at {
+            At::Agent(agent) => Some(agent),
+            At::Queue(_) | At::Named { .. } => None,
+        };
+        let same = has == *agent && self.queues.group(group) == place.group;
+        if same { Ok(()) } else { Err(Refusal::WrongState) }
     }
 
     /// The status in effect of an agent; `None` if it is not known.
