@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Lost, PATIENCE, Peer, QUIET, Reply, Server, until};
+use super::{Lost, Peer, Reply, Server, until};
 
 /// One connection to `/ws?token=…`, and its party's REST.
 pub struct Desk {
@@ -80,32 +80,19 @@ impl Desk {
     /// The next frame.
     #[track_caller]
     pub fn heard(&mut self) -> Value {
-        let id = self.id;
-        let text = self.peer.try_hear(PATIENCE).unwrap_or_else(|lost| panic!("{id} hears nothing: {lost:?}"));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        self.peer.hear_json()
     }
 
     /// The next frame that fits; others before it are thrown away.
     #[track_caller]
     pub fn heard_where(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..1000 {
-            let heard = self.heard();
-            if fits(&heard) {
-                return heard;
-            }
-        }
-        panic!("{}: a thousand frames and no {what}", self.id);
+        self.peer.hear_where(what, fits)
     }
 
     /// Nothing is there and nothing comes.
     #[track_caller]
     pub fn assert_quiet(&mut self) {
-        self.send(&json!({"type": "ping"}));
-        assert_eq!(self.heard(), json!({"type": "pong"}), "{}: told what it must not hear", self.id);
-        match self.peer.try_hear(QUIET) {
-            Err(Lost::Silent) => {}
-            other => panic!("{}: told what it must not hear: {other:?}", self.id),
-        }
+        self.peer.assert_no_frame();
     }
 
     /// The next text as it came.

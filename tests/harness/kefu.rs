@@ -182,6 +182,29 @@ impl Peer {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// The next text as JSON that fits; others before it are thrown away.
+    #[track_caller]
+    pub fn hear_where(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..1000 {
+            let heard = self.hear_json();
+            if fits(&heard) {
+                return heard;
+            }
+        }
+        panic!("{}: a thousand frames and no {what}", self.name);
+    }
+
+    /// Nothing is there and nothing comes within [`QUIET`], in the dialects whose heartbeat is `{"type":"ping"}`.
+    #[track_caller]
+    pub fn assert_no_frame(&mut self) {
+        self.text(r#"{"type":"ping"}"#);
+        assert_eq!(self.hear_json(), json!({"type": "pong"}), "{}: told what it must not hear", self.name);
+        match self.try_hear(QUIET) {
+            Err(Lost::Silent) => {}
+            other => panic!("{}: told what it must not hear: {other:?}", self.name),
+        }
+    }
+
     /// Sends a WebSocket ping and awaits its pong.
     #[track_caller]
     pub fn ping_frame(&mut self, payload: &[u8]) {

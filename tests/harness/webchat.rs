@@ -3,12 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Lost, PATIENCE, Peer, QUIET, Reply, Server, until};
+use super::{Lost, Peer, Reply, Server, until};
 
 /// One connection to `/ws/chat`.
 pub struct Chat {
     peer: Peer,
-    name: String,
 }
 
 impl Chat {
@@ -50,32 +49,19 @@ impl Chat {
     /// The next frame.
     #[track_caller]
     pub fn heard(&mut self) -> Value {
-        let name = self.name.clone();
-        let text = self.peer.try_hear(PATIENCE).unwrap_or_else(|lost| panic!("{name} hears nothing: {lost:?}"));
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+        self.peer.hear_json()
     }
 
     /// The next frame that fits; others before it are thrown away.
     #[track_caller]
     pub fn heard_where(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..1000 {
-            let heard = self.heard();
-            if fits(&heard) {
-                return heard;
-            }
-        }
-        panic!("{}: a thousand frames and no {what}", self.name);
+        self.peer.hear_where(what, fits)
     }
 
     /// Nothing is there and nothing comes.
     #[track_caller]
     pub fn assert_quiet(&mut self) {
-        self.send(&json!({"type": "ping"}));
-        assert_eq!(self.heard(), json!({"type": "pong"}), "{}: told what it must not hear", self.name);
-        match self.peer.try_hear(QUIET) {
-            Err(Lost::Silent) => {}
-            other => panic!("{}: told what it must not hear: {other:?}", self.name),
-        }
+        self.peer.assert_no_frame();
     }
 }
 
@@ -109,7 +95,7 @@ impl Server {
     /// A connection by a token; `Err` if there is none.
     pub fn try_chat(&self, token: &str, more: &str, name: &str) -> Result<Chat, Lost> {
         let path = format!("/ws/chat?token={token}{more}");
-        Peer::connect(self.address, &path, name).map(|peer| Chat { peer, name: name.to_owned() })
+        Peer::connect(self.address, &path, name).map(|peer| Chat { peer })
     }
 
     /// A connection by a token.

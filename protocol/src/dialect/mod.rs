@@ -13,6 +13,7 @@ pub mod json;
 pub mod kefu;
 pub mod multichannel;
 pub mod webchat;
+mod words;
 
 use std::borrow::Cow;
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::dialect::json::{Fields, WireId};
 use crate::dialect::multichannel::decode::cursor;
+use crate::dialect::words::value;
 use crate::dialect::{Context, FieldError, Intent, Mistake, Query, Rejection, Scratch, Seat};
 use crate::model::limits::{
     AGENT_CODE_MAX_CHARS, AGENT_GROUPS_MAX, AGENT_MAX_CONCURRENT, AGENTS_PAGE_DEFAULT, BYTEDESK_PAGE_DEFAULT,
@@ -22,7 +23,7 @@ use crate::model::{
 
 use super::encode;
 use super::session::{PING_TEXT, PING_TYPED, PONG_TEXT, PONG_TYPED};
-use super::wire::{self, Action, KINDS, STATES, value};
+use super::wire::{self, Action, KINDS, STATES};
 
 const _: () = assert!(CLIENT_MSG_ID_MAX_CHARS == 64 && READ_IDS_MAX == 1000);
 const CLIENT_MSG_ID_FORM: &str = "1 to 64 characters, none of them control characters";

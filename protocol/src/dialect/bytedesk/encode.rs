@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::dialect::multichannel::decode::cursor_text;
+use crate::dialect::words::{Decimal, word};
 use crate::dialect::{Context, Rejection, Reply};
 use crate::model::{
     AgentId, AgentStatus, AgentView, Answer, Conversation, ConversationId, ConversationView, Event, Message, MessageId,
@@ -13,9 +14,9 @@ use crate::model::{
 };
 
 use super::wire::{
-    Action, AgentData, ConversationData, Decimal, EndedData, Envelope, ErrorFrame, Frame, KINDS, MessageData,
-    MessagePush, Notice, Page, Peer, ReadData, RevisedData, STATES, SentData, StatusData, SyncData, accept_word,
-    customer_word, side_word, status_word, word,
+    Action, AgentData, ConversationData, EndedData, Envelope, ErrorFrame, Frame, KINDS, MessageData, MessagePush,
+    Notice, Page, Peer, ReadData, RevisedData, STATES, SentData, StatusData, SyncData, accept_word, customer_word,
+    side_word, status_word,
 };
 
 /// The answer to a command of the WebSocket: an `ack`, or an error.

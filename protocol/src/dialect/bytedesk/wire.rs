@@ -4,6 +4,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::dialect::words::Decimal;
 use crate::model::{Accept, AgentStatus, BodyKind, Party, Side, State};
 
 /// What a peer may ask for on the WebSocket.
@@ -198,16 +199,6 @@ pub(super) struct EndedData {
     pub(super) status: &'static str,
 }
 
-/// An integer as a string: the guide shows ids as strings.
-#[derive(Clone, Copy)]
-pub(super) struct Decimal(pub(super) u64);
-
-impl Serialize for Decimal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(itoa::Buffer::new().format(self.0))
-    }
-}
-
 /// A party, or `auto` while there is none.
 #[derive(Clone, Copy)]
 pub(super) struct Peer(pub(super) Option<u64>);
@@ -283,16 +274,6 @@ pub(super) const STATES: [(State, &str); 4] =
 /// The words of a message's `type`.
 pub(super) const KINDS: [(BodyKind, &str); 3] =
     [(BodyKind::Text, "text"), (BodyKind::Image, "image"), (BodyKind::File, "file")];
-
-/// The word of a value in one of the tables above, which name every value.
-pub(super) fn word<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
-    table.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
-}
-
-/// The value of a word.
-pub(super) fn value<T: Copy>(table: &[(T, &'static str)], word: &str) -> Option<T> {
-    table.iter().find(|(_, known)| *known == word).map(|(value, _)| *value)
-}
 
 /// `sender_type` and `by`.
 pub(super) const fn side_word(side: Side) -> &'static str {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::json::{Fields, WireId};
+use crate::dialect::words::value;
 use crate::dialect::{Context, FieldError, Intent, Mistake, Query, Rejection, Scratch};
 use crate::model::limits::{
     AGENT_CODE_MAX_CHARS, CLIENT_MSG_ID_MAX_CHARS, ID_END, PAGE_MAX, SESSION_CONTENT_MAX_CHARS, SESSIONS_PAGE_DEFAULT,
@@ -18,7 +19,7 @@ use crate::model::{
 
 use super::encode;
 use super::session::{PING_TEXT, PING_TYPED, PONG_TEXT, PONG_TYPED};
-use super::wire::{Ask, KINDS, PLATFORMS, STATES, value};
+use super::wire::{Ask, KINDS, PLATFORMS, STATES};
 
 const _: () = assert!(AGENT_CODE_MAX_CHARS == 64 && CLIENT_MSG_ID_MAX_CHARS == 64);
 const ID_FORM: &str = "1 to 64 characters, none of them control characters";

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::dialect::clock::UtcTime;
 use crate::dialect::json::Fault;
+use crate::dialect::words::word;
 use crate::dialect::{Context, FieldError, LoginRefusal, Rejection, Reply, Settings, status_without_conflict};
 use crate::http::percent_encode;
 use crate::model::{
@@ -18,7 +19,7 @@ use crate::model::{
 use super::decode::cursor_text;
 use super::wire::{
     Ask, Change, Envelope, ErrorFrame, Frame, KINDS, Marked, MessageInfo, NewMessage, PLATFORMS, ReadMarks,
-    RevisedInfo, STATES, SentInfo, SessionInfo, SyncInfo, Typing, sender_type, word,
+    RevisedInfo, STATES, SentInfo, SessionInfo, SyncInfo, Typing, sender_type,
 };
 
 const _: () = assert!(limits::AGENT_CODE_MAX_CHARS == 64, "the schema's maxLength of every name");

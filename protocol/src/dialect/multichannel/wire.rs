@@ -197,16 +197,6 @@ pub(super) const PLATFORMS: [(Platform, &str); 3] =
 pub(super) const KINDS: [(BodyKind, &str); 3] =
     [(BodyKind::Text, "text"), (BodyKind::Image, "image"), (BodyKind::File, "file")];
 
-/// The word of a value in one of the tables above, which name every value.
-pub(super) fn word<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> &'static str {
-    table.iter().find(|(known, _)| known == value).map_or("", |(_, word)| word)
-}
-
-/// The value of a word.
-pub(super) fn value<T: Copy>(table: &[(T, &'static str)], word: &str) -> Option<T> {
-    table.iter().find(|(_, known)| *known == word).map(|(value, _)| *value)
-}
-
 /// `senderType`.
 pub(super) const fn sender_type(side: Side) -> &'static str {
     match side {

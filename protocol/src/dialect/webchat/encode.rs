@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::dialect::clock::UtcMillis;
+use crate::dialect::words::Decimal;
 use crate::dialect::{Context, Hearer, Rejection, Reply};
 use crate::model::{
     Answer, BodyKind, ConversationId, CustomerAnswer, CustomerId, CustomerView, Event, Message, MessageId, NewToken,
@@ -16,8 +17,8 @@ use crate::model::{
 use super::decode::Complaint;
 use super::session::CUSTOMER_TOKEN_PREFIX;
 use super::wire::{
-    Ack, AgentTokenData, CustomerData, CustomerPage, CustomerTokenData, Decimal, ErrorFrame, Failure, Identities, Kind,
-    Marked, MessageFrame, Notice, RevisedFrame, Success, TakenData,
+    Ack, AgentTokenData, CustomerData, CustomerPage, CustomerTokenData, ErrorFrame, Failure, Identities, Kind, Marked,
+    MessageFrame, Notice, RevisedFrame, Success, TakenData,
 };
 
 /// The answer to a command. A message without `client_msg_id` is answered by nothing: the guide's clients would show it.

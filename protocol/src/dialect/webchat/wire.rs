@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::dialect::clock::UtcMillis;
+use crate::dialect::words::Decimal;
 
 /// What a peer may ask for on the WebSocket; a message without `type` is a [`Kind::Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,14 +207,4 @@ pub(super) struct CustomerPage<'a> {
     pub(super) content: Vec<CustomerData<'a>>,
     pub(super) total_elements: u64,
     pub(super) total_pages: u64,
-}
-
-/// An integer as a string: the guide shows ids as strings.
-#[derive(Clone, Copy)]
-pub(super) struct Decimal(pub(super) u64);
-
-impl Serialize for Decimal {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(itoa::Buffer::new().format(self.0))
-    }
 }
