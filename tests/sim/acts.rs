@@ -58,7 +58,7 @@ impl World {
             2..=9 => self.send_to(person, conversation),
             10 | 11 => self.repeat(person),
             12 => self.mark(person, conversation),
-            13 => self.act_as(person, Command::End { target: Target::Conversation(conversation) }),
+            13 => self.act_as(person, Command::End { conversation }),
             14 | 15 => self.sync(person, conversation),
             16 | 17 => self.history(person, conversation),
             18 => self.act_as(person, Command::Typing { conversation }),
@@ -96,9 +96,12 @@ impl World {
         match (self.rng.range(0, 14), conversation) {
             (0..=5, _) | (_, None) => self.visitor_sends(person),
             (6 | 7, _) => self.visitor_repeats(person),
-            (8, _) => {
-                let target = self.pair_of(person);
-                self.act_as(person, Command::End { target });
+            (8, Some(conversation)) => {
+                let end = match self.pair_of(person) {
+                    Target::Pair { visitor, agent } => Command::EndPair { visitor, agent },
+                    Target::Conversation(_) | Target::Own { .. } | Target::Peer { .. } => Command::End { conversation },
+                };
+                self.act_as(person, end);
             }
             (9 | 10, Some(conversation)) => self.sync(person, conversation),
             (11, Some(conversation)) => self.mark(person, conversation),
@@ -119,19 +122,18 @@ impl World {
             0..=7 => self.send_to(person, conversation),
             8 | 9 => self.repeat(person),
             10 | 11 => self.mark(person, conversation),
-            12..=14 => self.act_as(person, Command::End { target: Target::Conversation(conversation) }),
+            12..=14 => self.act_as(person, Command::End { conversation }),
             15 => self.sync(person, conversation),
             16 => self.history(person, conversation),
             17 => self.guess(person),
             _ => {
                 let Party::Visitor(visitor) = self.judge.decided[&conversation].customer.clone() else { return };
                 let agent = if self.rng.one_in(2) { AgentChoice::Auto } else { named(agent.get()) };
-                let target = pair(visitor, agent);
                 if self.rng.one_in(3) {
-                    self.act_as(person, Command::End { target });
+                    self.act_as(person, Command::EndPair { visitor, agent });
                 } else {
                     let draft = self.draft(true);
-                    self.send(person, target, draft);
+                    self.send(person, pair(visitor, agent), draft);
                 }
             }
         }
@@ -292,7 +294,7 @@ impl World {
                 let draft = self.draft(false);
                 Command::Send { target, draft }
             }
-            1 => Command::End { target },
+            1 => Command::End { conversation },
             2 => Command::Sync { conversation, after: Seq::ZERO, limit: 100 },
             _ => Command::History { conversation, window: Window::Page { page: 1, size: 10 } },
         };

@@ -179,7 +179,7 @@ impl Judge {
                 }
             }
             (Answer::Read { .. }, Command::MarkRead { .. }) => self.counts.read += 1,
-            (Answer::Ended(id), Command::End { .. }) => {
+            (Answer::Ended(id), Command::End { .. } | Command::EndPair { .. }) => {
                 assert!(!self.saved[id].is_open(), "an end is answered before it is durable");
             }
             (Answer::Synced { messages, next_seq, complete }, Command::Sync { conversation, after, limit }) => {
@@ -336,7 +336,7 @@ impl Judge {
     /// The customer of a durable conversation asks about it by its id.
     pub fn is_own(&self, actor: &Actor, command: &Command) -> bool {
         let (Command::Send { target: Target::Conversation(id), .. }
-        | Command::End { target: Target::Conversation(id) }
+        | Command::End { conversation: id }
         | Command::MarkRead { conversation: id, .. }
         | Command::Typing { conversation: id }
         | Command::History { conversation: id, .. }

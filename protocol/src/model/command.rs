@@ -23,7 +23,7 @@ pub enum AgentChoice {
     Named(AgentRef),
 }
 
-/// Which conversation is meant.
+/// Into which conversation a message is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// This one.
@@ -155,7 +155,14 @@ pub enum Command {
     /// End a conversation.
     End {
         /// Which.
-        target: Target,
+        conversation: ConversationId,
+    },
+    /// End the open one between a visitor and an agent (kefu's visitor mode).
+    EndPair {
+        /// The visitor.
+        visitor: VisitorId,
+        /// The agent as the peer named it.
+        agent: AgentChoice,
     },
     /// Tell the other side that this one is typing.
     Typing {

@@ -86,8 +86,9 @@ impl Session {
 
 fn pair(command: &Command) -> Option<(&VisitorId, &AgentChoice)> {
     match command {
-        Command::Send { target: Target::Pair { visitor, agent }, .. }
-        | Command::End { target: Target::Pair { visitor, agent } } => Some((visitor, agent)),
+        Command::Send { target: Target::Pair { visitor, agent }, .. } | Command::EndPair { visitor, agent } => {
+            Some((visitor, agent))
+        }
         Command::Send { .. }
         | Command::End { .. }
         | Command::Open { .. }
@@ -128,7 +129,7 @@ mod tests {
     }
 
     fn end(text: &str) -> Command {
-        Command::End { target: Target::Pair { visitor: visitor(text), agent: AgentChoice::Auto } }
+        Command::EndPair { visitor: visitor(text), agent: AgentChoice::Auto }
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn to_group(conversation: ConversationId, group: &str) -> Command {
 }
 
 fn end(id: ConversationId) -> Command {
-    Command::End { target: Target::Conversation(id) }
+    Command::End { conversation: id }
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn asked(
         }
         Action::End => {
             let conversation = required_conversation(&data)?;
-            (Command::End { target: Target::Conversation(conversation) }, about(conversation))
+            (Command::End { conversation }, about(conversation))
         }
     };
     let extension = match action {
@@ -294,7 +294,7 @@ pub fn change_conversation(id: &str, body: &mut [u8], scratch: &mut Scratch) -> 
         let (agent, group) = (agent_field(&fields)?, group_field(&fields)?);
         let conversation = conversation_of_text(id);
         match (status, agent, group) {
-            (Some("closed"), None, None) => Ok(Command::End { target: Target::Conversation(conversation?) }),
+            (Some("closed"), None, None) => Ok(Command::End { conversation: conversation? }),
             (None, Some(agent), None) => {
                 Ok(Command::Transfer { conversation: conversation?, to: Transfer::Agent(agent?) })
             }
@@ -311,7 +311,7 @@ pub fn change_conversation(id: &str, body: &mut [u8], scratch: &mut Scratch) -> 
 
 /// `DELETE /api/v1/conversations/{id}`.
 pub fn end_conversation(id: &str) -> Result<Command, Rejection> {
-    Ok(Command::End { target: Target::Conversation(conversation_of_text(id)?) })
+    Ok(Command::End { conversation: conversation_of_text(id)? })
 }
 
 /// `GET /api/v1/conversations`: `status`, `agent_id`, `limit` 20 (at most 100), `cursor`; newest first.

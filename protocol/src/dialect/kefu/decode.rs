@@ -174,7 +174,7 @@ fn request(fields: &Fields<'_, '_>, seat: Seat, op_id: &[u8], out: &mut Vec<u8>)
         Action::Ping => return Ok(Intent::Answered),
         Action::Send => send(&data, seat)?,
         Action::Read => read(&data)?,
-        Action::End => Command::End { target: Target::Conversation(conversation(&data, action)?) },
+        Action::End => Command::End { conversation: conversation(&data, action)? },
         Action::VisitorSend => visitor_send(&data, seat)?,
         Action::VisitorEnd => visitor_end(&data, seat)?,
         Action::Sync => sync(&data)?,
@@ -256,7 +256,7 @@ fn visitor_send(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint>
 fn visitor_end(data: &Fields<'_, '_>, seat: Seat) -> Result<Command, Complaint> {
     let (visitor, agent) = pair(data, Action::VisitorEnd)?;
     check_sender_type(data, seat)?;
-    Ok(Command::End { target: Target::Pair { visitor, agent } })
+    Ok(Command::EndPair { visitor, agent })
 }
 
 fn sync(data: &Fields<'_, '_>) -> Result<Command, Complaint> {

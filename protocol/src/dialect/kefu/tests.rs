@@ -225,7 +225,7 @@ fn requests_of_the_guide_are_understood() {
     assert_eq!(read, Command::MarkRead { conversation: conversation(), messages, of: Side::Agent });
 
     let (end, ..) = command(golden("end_request"), Seat::User);
-    assert_eq!(end, Command::End { target: Target::Conversation(conversation()) });
+    assert_eq!(end, Command::End { conversation: conversation() });
 
     let named = AgentChoice::Named(AgentRef::Id(agent()));
     let pair = Target::Pair { visitor: visitor(), agent: named };
@@ -238,7 +238,8 @@ fn requests_of_the_guide_are_understood() {
         let draft = Draft { body: text("你好，我需要帮助"), client_msg_id: None };
         assert_eq!(send, Command::Send { target: pair.clone(), draft });
         let (end, ..) = command(golden("visitor_end_request"), seat);
-        assert_eq!(end, Command::End { target: pair.clone() });
+        let Target::Pair { visitor, agent } = pair.clone() else { unreachable!("made above") };
+        assert_eq!(end, Command::EndPair { visitor, agent });
     }
 }
 

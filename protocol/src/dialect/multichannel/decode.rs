@@ -199,7 +199,7 @@ pub fn send(id: &str, body: &mut [u8], scratch: &mut Scratch) -> Result<Command,
 
 /// `POST /api/sessions/{sessionId}/close`; a body is not looked at.
 pub fn close(id: &str) -> Result<Command, Rejection> {
-    Ok(Command::End { target: Target::Conversation(conversation(id)?) })
+    Ok(Command::End { conversation: conversation(id)? })
 }
 
 /// A place in a list as a `Link` header gives it.

@@ -168,7 +168,7 @@ fn the_guides_requests() {
     let draft = Draft { body: text("您好,请问有什么可以帮助您的?"), client_msg_id: None };
     assert_eq!(send, Command::Send { target: Target::Conversation(conversation()), draft });
     assert_eq!(decode::show("8193").unwrap(), Command::ShowConversation(conversation()));
-    assert_eq!(decode::close("8193").unwrap(), Command::End { target: Target::Conversation(conversation()) });
+    assert_eq!(decode::close("8193").unwrap(), Command::End { conversation: conversation() });
     let mut bind = golden("bind_session_request");
     bind["sessionId"] = json!("8193");
     let (asked, _, extension) = command(&bind.to_string());

@@ -143,7 +143,7 @@ fn request(
         Kind::Message => send(fields, seat, client_msg_id, metadata)?,
         Kind::Sync => sync(fields)?,
         Kind::Typing => Command::Typing { conversation: conversation(fields)? },
-        Kind::End => Command::End { target: Target::Conversation(conversation(fields)?) },
+        Kind::End => Command::End { conversation: conversation(fields)? },
         Kind::Read => read(fields, seat)?,
     };
     Ok(Intent::Command { command, context, extension })

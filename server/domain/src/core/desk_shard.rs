@@ -149,6 +149,7 @@ impl Core {
             | Command::Send { .. }
             | Command::MarkRead { .. }
             | Command::End { .. }
+            | Command::EndPair { .. }
             | Command::Transcript { .. }
             | Command::ListConversations(_)
             | Command::ShowConversation(_)

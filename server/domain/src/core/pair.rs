@@ -274,7 +274,7 @@ impl Core {
             return Ok(Step::Wait(Waits::Storage));
         };
         if let Some(other) = named
-            && (matches!(request.command, Command::End { .. }) || all.iter().all(|ended| ended.id != other))
+            && all.iter().all(|ended| ended.id != other)
         {
             return Ok(Step::Other(other));
         }
@@ -293,7 +293,7 @@ impl Core {
         if let Some(open) = open {
             return Ok(Step::Go(open));
         }
-        if matches!(request.command, Command::End { .. }) {
+        if matches!(request.command, Command::EndPair { .. }) {
             return newest.map(|ended| Step::Answered(Answer::Ended(ended.id))).ok_or(NO_CONVERSATION);
         }
         let known = known.expect("asked for above where none is open");
@@ -349,9 +349,7 @@ impl Core {
     }
 
     fn with_whom(&self, request: &Request) -> Result<With, Refusal> {
-        if let Command::Send { target: Target::Own { agent, .. }, .. }
-        | Command::End { target: Target::Own { agent, .. } }
-        | Command::Open { agent, .. } = &request.command
+        if let Command::Send { target: Target::Own { agent, .. }, .. } | Command::Open { agent, .. } = &request.command
         {
             let Some(name) = agent else { return Ok(With::Anybody) };
             let wanted = self.hands.directory.find(name);
@@ -369,8 +367,8 @@ impl Core {
                 | Actor::Anonymous => Err(NO_CONVERSATION),
             };
         }
-        let (Command::Send { target: Target::Pair { agent, .. }, .. }
-        | Command::End { target: Target::Pair { agent, .. } }) = &request.command
+        let (Command::Send { target: Target::Pair { agent, .. }, .. } | Command::EndPair { agent, .. }) =
+            &request.command
         else {
             unreachable!("only pairs are kept here")
         };
@@ -458,8 +456,7 @@ enum Step {
 /// The conversation that a customer means, if it is another than its open one.
 fn named_other(command: &Command, open: ConversationId) -> Option<ConversationId> {
     match command {
-        Command::Send { target: Target::Own { named, .. }, .. }
-        | Command::End { target: Target::Own { named, .. } } => named.filter(|named| *named != open),
+        Command::Send { target: Target::Own { named, .. }, .. } => named.filter(|named| *named != open),
         _ => None,
     }
 }
@@ -477,7 +474,6 @@ fn about(request: Request, id: ConversationId) -> Request {
     let target = Target::Conversation(id);
     let command = match request.command {
         Command::Send { draft, .. } => Command::Send { target, draft },
-        Command::End { .. } => Command::End { target },
         other => other,
     };
     Request { command, ..request }

@@ -75,25 +75,22 @@ impl Core {
                 Some(user) => placement.home(&Party::User(user)),
                 None => return Err(Refusal::Forbidden),
             },
-            Command::Send { target: Target::Peer { to, .. }, .. }
-            | Command::End { target: Target::Peer { to, .. } } => match to {
+            Command::Send { target: Target::Peer { to, .. }, .. } => match to {
                 PeerName::Number(number) => self.home_of_number(*number),
                 PeerName::Auto | PeerName::Code(_) => return Err(NO_CONVERSATION),
             },
             Command::ShowMessage(message) | Command::Revise { message, .. } => placement.shard_of(message.vshard()),
             Command::SetStatus(_) => placement.desk(),
-            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
-                match &request.actor {
-                    Actor::Customer(customer) => placement.home(&Party::Customer(*customer)),
-                    Actor::User(user) => placement.home(&Party::User(*user)),
-                    Actor::Visitor { .. }
-                    | Actor::Agent(_)
-                    | Actor::Workbench(_)
-                    | Actor::Bearer(_)
-                    | Actor::Admin
-                    | Actor::Anonymous => return Err(Refusal::Forbidden),
-                }
-            }
+            Command::Send { target: Target::Own { .. }, .. } => match &request.actor {
+                Actor::Customer(customer) => placement.home(&Party::Customer(*customer)),
+                Actor::User(user) => placement.home(&Party::User(*user)),
+                Actor::Visitor { .. }
+                | Actor::Agent(_)
+                | Actor::Workbench(_)
+                | Actor::Bearer(_)
+                | Actor::Admin
+                | Actor::Anonymous => return Err(Refusal::Forbidden),
+            },
             Command::History { conversation, .. }
             | Command::Transcript { conversation, .. }
             | Command::Sync { conversation, .. }
@@ -103,9 +100,10 @@ impl Core {
             | Command::Transfer { conversation, .. }
             | Command::Watch(conversation)
             | Command::Send { target: Target::Conversation(conversation), .. }
-            | Command::End { target: Target::Conversation(conversation) } => placement.owner(*conversation),
-            Command::Send { target: Target::Pair { visitor, .. }, .. }
-            | Command::End { target: Target::Pair { visitor, .. } } => placement.home(&Party::Visitor(visitor.clone())),
+            | Command::End { conversation } => placement.owner(*conversation),
+            Command::Send { target: Target::Pair { visitor, .. }, .. } | Command::EndPair { visitor, .. } => {
+                placement.home(&Party::Visitor(visitor.clone()))
+            }
             Command::CreateAgent(_)
             | Command::GetAgent(_)
             | Command::UpdateAgent(..)
@@ -132,8 +130,7 @@ impl Core {
                     Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
                 }
             }
-            Command::Send { target: Target::Peer { to, .. }, .. }
-            | Command::End { target: Target::Peer { to, .. } } => {
+            Command::Send { target: Target::Peer { to, .. }, .. } => {
                 let customer = match to {
                     PeerName::Number(number) => self.customer_of_number(*number),
                     PeerName::Auto | PeerName::Code(_) => None,
@@ -153,15 +150,14 @@ impl Core {
             | Command::Transfer { conversation, .. }
             | Command::Watch(conversation)
             | Command::Send { target: Target::Conversation(conversation), .. }
-            | Command::End { target: Target::Conversation(conversation) } => {
+            | Command::End { conversation } => {
                 self.at_conversation(*conversation, request);
             }
-            Command::Send { target: Target::Pair { visitor, .. }, .. }
-            | Command::End { target: Target::Pair { visitor, .. } } => {
+            Command::Send { target: Target::Pair { visitor, .. }, .. } | Command::EndPair { visitor, .. } => {
                 let visitor = Party::Visitor(visitor.clone());
                 self.pair_request(visitor, request);
             }
-            Command::Send { target: Target::Own { .. }, .. } | Command::End { target: Target::Own { .. } } => {
+            Command::Send { target: Target::Own { .. }, .. } => {
                 let customer = request.actor.party().expect("only a customer's or user's is sent on");
                 self.pair_request(customer, request);
             }
@@ -344,7 +340,7 @@ impl Slot {
                 );
             }
             Command::MarkRead { messages, of, .. } => self.mark_read(hands, origin, &actor, messages, of),
-            Command::End { .. } => self.end(hands, origin, &actor),
+            Command::End { .. } | Command::EndPair { .. } => self.end(hands, origin, &actor),
             Command::Typing { .. } => self.typing(hands, origin, &actor),
             Command::Transfer { to, .. } => self.transfer(hands, origin, &actor, to),
             Command::ShowMessage(_) | Command::Revise { .. } => unreachable!("taken above"),

@@ -223,7 +223,7 @@ fn extensions_of_the_socket() {
     let ack = answer(&context, Ok(&Answer::Read { changed: 1 }));
     assert_eq!(ack["data"], json!({"conversation_id": "8192", "updated_count": 1}));
     let (asked, context, _) = command(&client::about("end", "8192"), Seat::User);
-    assert_eq!(asked, Command::End { target: Target::Conversation(conversation()) });
+    assert_eq!(asked, Command::End { conversation: conversation() });
     let ack = answer(&context, Ok(&Answer::Ended(conversation())));
     assert_eq!(ack["data"], json!({"conversation_id": "8192", "status": "closed"}));
     let (asked, ..) = command(&client::about("typing", "8192"), Seat::User);
@@ -261,8 +261,7 @@ fn conversations_by_rest() {
     assert_eq!(group.as_ref().map(Group::as_str), Some("vip"));
     let change =
         |body: &str| decode::change_conversation("8192", &mut body.as_bytes().to_vec(), &mut Scratch::default());
-    let target = Target::Conversation(conversation());
-    assert_eq!(change(r#"{"status":"closed"}"#), Ok(Command::End { target }));
+    assert_eq!(change(r#"{"status":"closed"}"#), Ok(Command::End { conversation: conversation() }));
     let to = Transfer::Agent(AgentRef::Id(agent_of(2)));
     assert_eq!(change(r#"{"agent_id":2}"#), Ok(Command::Transfer { conversation: conversation(), to }));
     let to = Transfer::Group(Group::new("vip").unwrap());

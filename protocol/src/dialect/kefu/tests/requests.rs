@@ -287,8 +287,8 @@ fn agents_are_named_by_id_code_or_left_to_the_desk() {
         let end = json!({"action": "kefu_message_visitor_end", "data": data}).to_string();
         match expected {
             Some(agent) => {
-                let target = Target::Pair { visitor: visitor(), agent };
-                assert_eq!(command(&end, Seat::Nobody).0, Command::End { target }, "{end}");
+                let expected = Command::EndPair { visitor: visitor(), agent };
+                assert_eq!(command(&end, Seat::Nobody).0, expected, "{end}");
             }
             None => assert_eq!(error(&end, Seat::Nobody), "kefu_id not found", "{end}"),
         }
