@@ -143,14 +143,8 @@ mod tests {
     use switchboard_protocol::dialect::kefu::client::{self, SendOptions};
 
     use super::super::Role;
+    use super::super::tests::written;
     use super::*;
-
-    fn written(write: impl FnOnce(&mut Sheet)) -> Value {
-        let mut out = Sheet::default();
-        write(&mut out);
-        assert!(out.post.is_empty(), "all is said on the WebSocket");
-        serde_json::from_slice(&out.body).unwrap()
-    }
 
     fn of_client(text: String) -> Value {
         serde_json::from_str(&text).unwrap()

@@ -122,6 +122,13 @@ pub enum Side {
     Agent,
 }
 
+impl Side {
+    /// What bytedesk and webchat call it.
+    fn of_word(sender_type: &str) -> Self {
+        if sender_type == "agent" { Self::Agent } else { Self::Customer }
+    }
+}
+
 /// What can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -391,7 +398,17 @@ impl Stamp {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+
+    /// What a wire writes on the WebSocket, where it writes nothing else.
+    pub fn written(write: impl FnOnce(&mut Sheet)) -> Value {
+        let mut out = Sheet::default();
+        write(&mut out);
+        assert!(out.post.is_empty(), "all is said on the WebSocket");
+        serde_json::from_slice(&out.body).unwrap()
+    }
 
     #[test]
     fn a_stamp_survives_its_content() {

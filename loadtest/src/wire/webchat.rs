@@ -115,16 +115,19 @@ impl Wire for Webchat {
             content: String,
         }
         let Data { messages, next_seq, complete } = serde_json::from_str(data).ok()?;
-        let line = |line: Line| Synced { seq: line.seq, by: side(&line.sender_type), content: line.content };
+        let line = |line: Line| Synced { seq: line.seq, by: Side::of_word(&line.sender_type), content: line.content };
         Some(SyncPage { messages: messages.into_iter().map(line).collect(), next_seq, complete })
     }
 
     fn hear<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
         Some(match glimpse(text)? {
             Glimpse::Pong => Heard::Pong,
-            Glimpse::Message { conversation_id, seq, sender_type, content } => {
-                Heard::Message { conversation: conversation_id.parse().ok()?, seq, by: side(sender_type), content }
-            }
+            Glimpse::Message { conversation_id, seq, sender_type, content } => Heard::Message {
+                conversation: conversation_id.parse().ok()?,
+                seq,
+                by: Side::of_word(sender_type),
+                content,
+            },
             Glimpse::Ack { client_msg_id, .. } => {
                 Heard::Answer { to: asked_as(client_msg_id)?, success: true, data: text }
             }
@@ -160,23 +163,13 @@ fn asked_as(client_msg_id: &str) -> Option<To> {
     Some(To::Number(op.parse().ok()?))
 }
 
-fn side(sender_type: &str) -> Side {
-    if sender_type == "agent" { Side::Agent } else { Side::Customer }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
     use switchboard_protocol::dialect::webchat::client;
 
+    use super::super::tests::written;
     use super::*;
-
-    fn written(write: impl FnOnce(&mut Sheet)) -> Value {
-        let mut out = Sheet::default();
-        write(&mut out);
-        assert!(out.post.is_empty(), "all is said on the WebSocket");
-        serde_json::from_slice(&out.body).unwrap()
-    }
 
     fn of_client(text: String) -> Value {
         let mut value: Value = serde_json::from_str(&text).unwrap();

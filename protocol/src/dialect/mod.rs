@@ -12,6 +12,8 @@ mod described;
 pub mod json;
 pub mod kefu;
 pub mod multichannel;
+#[cfg(test)]
+mod samples;
 pub mod webchat;
 mod words;
 
@@ -314,12 +316,14 @@ pub enum Rejection {
     Refused(#[from] Refusal),
 }
 
-/// The HTTP status of a refusal in the dialects whose guides know no 409; `busy` is theirs for [`Refusal::Busy`].
-const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
+/// The HTTP status of a refusal: `conflict` is the dialect's for what stands against the state of things (its guide may
+/// know no 409), `busy` for [`Refusal::Busy`].
+const fn status(refusal: &Refusal, conflict: u16, busy: u16) -> u16 {
     match refusal {
         Refusal::NotFound(_) => 404,
         Refusal::Forbidden | Refusal::OtherParty => 403,
         Refusal::LoginRequired => 401,
+        Refusal::TextOnly => 400,
         Refusal::Ended
         | Refusal::WrongState
         | Refusal::NotInGroup
@@ -327,12 +331,11 @@ const fn status_without_conflict(refusal: &Refusal, busy: u16) -> u16 {
         | Refusal::AgentOffline
         | Refusal::TooLate
         | Refusal::Recalled
-        | Refusal::TextOnly
         | Refusal::Taken(_)
         | Refusal::TakenBy { .. }
         | Refusal::Stale
         | Refusal::AgentHasConversations
-        | Refusal::Gap { .. } => 400,
+        | Refusal::Gap { .. } => conflict,
         // By the header, which the guides do not know: no client of theirs meets these.
         Refusal::KeyMalformed => 400,
         Refusal::KeyInProgress => 409,

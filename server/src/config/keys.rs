@@ -127,6 +127,8 @@ impl Key {
     }
 }
 
+const SECRET_FORM: &str = "a secret of 32 to 4096 bytes";
+
 fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: &T) -> Result<(), Unfit> {
     if range.contains(value) { Ok(()) } else { Err(Unfit) }
 }
@@ -230,12 +232,8 @@ pub(super) const KEYS: &[Key] = &[
         path: "jwt.key",
         secret: true,
         kind: Kind::Text {
-            expects: "a secret of 32 to 4096 bytes",
-            set: |config, text| {
-                within(&(JWT_SECRET_MIN_BYTES..=JWT_SECRET_MAX_BYTES), &text.len())?;
-                config.jwt_key = Some(text.to_owned());
-                Ok(())
-            },
+            expects: SECRET_FORM,
+            set: |config, text| secret(text).map(|text| config.jwt_key = Some(text)),
             get: |config| config.jwt_key.clone(),
         },
     },
@@ -329,12 +327,8 @@ pub(super) const KEYS: &[Key] = &[
         path: "webchat.signing_key",
         secret: true,
         kind: Kind::Text {
-            expects: "a secret of 32 to 4096 bytes",
-            set: |config, text| {
-                within(&(JWT_SECRET_MIN_BYTES..=JWT_SECRET_MAX_BYTES), &text.len())?;
-                config.webchat_signing_key = Some(text.to_owned());
-                Ok(())
-            },
+            expects: SECRET_FORM,
+            set: |config, text| secret(text).map(|text| config.webchat_signing_key = Some(text)),
             get: |config| config.webchat_signing_key.clone(),
         },
     },
@@ -380,6 +374,11 @@ pub(super) const KEYS: &[Key] = &[
         },
     ),
 ];
+
+fn secret(text: &str) -> Result<String, Unfit> {
+    within(&(JWT_SECRET_MIN_BYTES..=JWT_SECRET_MAX_BYTES), &text.len())?;
+    Ok(text.to_owned())
+}
 
 fn filled(text: &str) -> Result<&str, Unfit> {
     if text.is_empty() { Err(Unfit) } else { Ok(text) }

@@ -6,8 +6,9 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::dialect;
 use crate::dialect::clock::WallTime;
-use crate::dialect::{Context, LoginRefusal, Rejection, Reply, Settings, status_without_conflict};
+use crate::dialect::{Context, LoginRefusal, Rejection, Reply, Settings};
 use crate::model::{
     Answer, AvailableAgent, BodyKind, Conversation, Event, Message, MessageId, Noun, Party, Refusal, Scene, Sent, Side,
     State, Timestamp,
@@ -185,7 +186,7 @@ fn ok<T: Serialize>(data: &T) -> Reply {
 
 /// dialects.md: kefu knows 200, 400, 401, 403, 404, 429, 500.
 const fn status(refusal: &Refusal) -> u16 {
-    status_without_conflict(refusal, 429)
+    dialect::status(refusal, 400, 429)
 }
 
 fn refusal_text(action: Action, refusal: &Refusal) -> Cow<'static, str> {

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::wire::Action;
 use crate::dialect::described::Described;
 use crate::dialect::kefu::encode;
-use crate::dialect::{Context, DialectKind, Hearer, Intent, LoginRefusal, Scratch, Seat, Settings, dialect};
+use crate::dialect::samples;
+use crate::dialect::{Context, DialectKind, Intent, LoginRefusal, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
 /// Which way an example goes.
@@ -90,14 +91,7 @@ fn visitor() -> VisitorId {
 }
 
 fn user_scene() -> Scene {
-    let user = UserId::new(100).unwrap();
-    Scene {
-        conversation: conversation(),
-        customer: Party::User(user),
-        channel: None,
-        customer_number: CustomerNumber::of_user(user),
-        agent: Some(agent()),
-    }
+    samples::user_scene(conversation(), agent())
 }
 
 fn visitor_scene() -> Scene {
@@ -165,15 +159,7 @@ fn answered(json: &str, seat: Seat, result: Result<&Answer, &Refusal>) -> Value 
 }
 
 fn pushed(event: &Event, ext: bool) -> Option<Value> {
-    let mut out = Vec::new();
-    let told = dialect(DialectKind::Kefu).encode_event(
-        event,
-        Hearer { side: Side::Customer, ext },
-        &Settings::default(),
-        &mut out,
-    );
-    assert_eq!(told, !out.is_empty());
-    told.then(|| value(&out))
+    samples::pushed(DialectKind::Kefu, Side::Customer, event, ext)
 }
 
 /// Equal field by field, but for these named extensions, each of which must be there.

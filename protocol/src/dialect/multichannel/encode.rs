@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::dialect;
 use crate::dialect::clock::UtcTime;
 use crate::dialect::json::Fault;
 use crate::dialect::words::word;
-use crate::dialect::{Context, FieldError, LoginRefusal, Rejection, Reply, Settings, status_without_conflict};
+use crate::dialect::{Context, FieldError, LoginRefusal, Rejection, Reply, Settings};
 use crate::http::percent_encode;
 use crate::model::{
     AgentCode, AgentRef, Answer, BodyKind, ConversationQuery, ConversationView, Event, Line, Listed, Message,
@@ -89,7 +90,7 @@ fn reply<T: Serialize>(status: u16, envelope: &Envelope<'_, T>) -> Reply {
 
 /// dialects.md: multichannel knows 0, 400, 401, 403, 404, 500.
 const fn status(refusal: &Refusal) -> u16 {
-    status_without_conflict(refusal, 500)
+    dialect::status(refusal, 400, 500)
 }
 
 const fn refusal_text(refusal: &Refusal) -> &'static str {

@@ -10,9 +10,8 @@ use super::client::{self, Heard};
 use super::wire::Ask;
 use super::{OPENAPI, decode, encode};
 use crate::dialect::described::Described;
-use crate::dialect::{
-    Context, DialectKind, Hearer, Intent, Mistake, Rejection, Reply, Scratch, Seat, Settings, dialect,
-};
+use crate::dialect::samples;
+use crate::dialect::{Context, DialectKind, Intent, Mistake, Rejection, Reply, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
 /// The guide's "2026-02-24T10:00:00".
@@ -40,14 +39,7 @@ fn conversation() -> ConversationId {
 }
 
 fn scene() -> Scene {
-    let user = UserId::new(100).unwrap();
-    Scene {
-        conversation: conversation(),
-        customer: Party::User(user),
-        channel: None,
-        customer_number: CustomerNumber::of_user(user),
-        agent: Some(AgentId::new(7).unwrap()),
-    }
+    samples::user_scene(conversation(), AgentId::new(7).unwrap())
 }
 
 fn message(side: Side, body: Body) -> Message {
@@ -117,15 +109,7 @@ fn command(text: &str) -> (Command, Context, bool) {
 }
 
 fn pushed(event: &Event, ext: bool) -> Option<Value> {
-    let mut out = Vec::new();
-    let told = dialect(DialectKind::Multichannel).encode_event(
-        event,
-        Hearer { side: Side::Agent, ext },
-        &Settings::default(),
-        &mut out,
-    );
-    assert_eq!(told, !out.is_empty());
-    told.then(|| serde_json::from_slice(&out).unwrap())
+    samples::pushed(DialectKind::Multichannel, Side::Agent, event, ext)
 }
 
 fn body(reply: &Reply) -> Value {

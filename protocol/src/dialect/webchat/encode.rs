@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::dialect;
 use crate::dialect::clock::UtcMillis;
 use crate::dialect::words::Decimal;
 use crate::dialect::{Context, Hearer, Rejection, Reply};
@@ -322,28 +323,7 @@ fn customer(view: &CustomerView) -> CustomerData<'_> {
 
 /// The HTTP status of a refusal, which is also the `code` of an error on the socket.
 const fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::NotFound(_) => 404,
-        Refusal::Forbidden | Refusal::OtherParty => 403,
-        Refusal::LoginRequired => 401,
-        Refusal::TextOnly => 400,
-        Refusal::Ended
-        | Refusal::WrongState
-        | Refusal::NotInGroup
-        | Refusal::NoRoom
-        | Refusal::AgentOffline
-        | Refusal::TooLate
-        | Refusal::Recalled
-        | Refusal::Taken(_)
-        | Refusal::TakenBy { .. }
-        | Refusal::Stale
-        | Refusal::AgentHasConversations
-        | Refusal::Gap { .. } => 409,
-        Refusal::KeyMalformed => 400,
-        Refusal::KeyInProgress => 409,
-        Refusal::KeyReused => 422,
-        Refusal::Busy(_) => 429,
-    }
+    dialect::status(refusal, 409, 429)
 }
 
 fn refusal_text(refusal: &Refusal) -> Cow<'static, str> {

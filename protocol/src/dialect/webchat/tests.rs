@@ -9,6 +9,7 @@ use super::client::{self, Heard};
 use super::wire::Kind;
 use super::{decode, encode};
 use crate::dialect::described::Described;
+use crate::dialect::samples;
 use crate::dialect::{DialectKind, FieldError, Hearer, Intent, Mistake, Rejection, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
@@ -78,10 +79,7 @@ fn said(side: Side, content: &str, metadata: Option<&str>) -> Event {
 }
 
 fn pushed(event: &Event, side: Side, ext: bool) -> Option<Value> {
-    let mut out = Vec::new();
-    let told = dialect(DialectKind::Webchat).encode_event(event, Hearer { side, ext }, &Settings::default(), &mut out);
-    assert_eq!(told, !out.is_empty());
-    told.then(|| value(out))
+    samples::pushed(DialectKind::Webchat, side, event, ext)
 }
 
 #[test]

@@ -93,6 +93,12 @@ impl Live {
         }
     }
 
+    /// It waits for an agent from `at` on, as the write that follows says; nobody gave it away.
+    pub(crate) fn waits(&mut self, at: Timestamp) {
+        let (scene, group) = (self.scene(), self.header.group.clone());
+        self.writes.push_back(Then::Waits { scene, group, at, former: None, left: None, told: false });
+    }
+
     /// The parties, as events show them.
     pub(crate) fn scene(&self) -> Scene {
         Scene {

@@ -1,7 +1,7 @@
 //! Conversations that are not named by their id: kefu's visitor mode names a visitor and an agent, a customer of webchat
 //! or a user of bytedesk means its own, an agent of bytedesk names a customer. Their first send opens it. Storage is asked
 //! about those that have no open conversation that fits, and whether a client message id was stored in one that has ended.
-//! What is said of a visitor here holds for a customer or user, who takes anybody, and may want somebody.
+//! "Customer" is any of them here.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
@@ -19,17 +19,17 @@ use crate::conversation::{Known, Opening};
 use crate::ids::Ids;
 use crate::{DeskAsk, Request};
 
-/// Requests of one visitor (or to one) that wait for storage.
+/// Requests of one customer (or to one) that wait for storage.
 #[derive(Debug, Default)]
 pub(super) struct PairSlot {
     waiting: VecDeque<Request>,
-    known: Option<Visitor>,
+    known: Option<KnownCustomer>,
     /// Storage was asked for the first request's client message id in what has ended and knew none.
     new_to_storage: bool,
     /// The desk was asked about the agent that the first request names, and this shard knows what it knows.
     caught_up: bool,
     waits: Waits,
-    /// A conversation of this visitor ended since storage was asked: the answer may be from before.
+    /// A conversation of this customer ended since storage was asked: the answer may be from before.
     stale: bool,
 }
 
@@ -42,14 +42,14 @@ enum Waits {
     /// Until this shard knows of agents what the desk knows: an agent's login may be answered before the
     /// desk's word of a new agent has come here.
     Desk,
-    /// Until the end of a conversation of this visitor is durable: till then storage may not know what was
+    /// Until the end of a conversation of this customer is durable: till then storage may not know what was
     /// sent there.
     End,
 }
 
-/// What storage knows of a visitor.
+/// What storage knows of a customer.
 #[derive(Debug)]
-pub(super) struct Visitor {
+pub(super) struct KnownCustomer {
     pub(super) number: Option<CustomerNumber>,
     /// Of a customer.
     pub(super) channel: Option<Channel>,
@@ -57,7 +57,7 @@ pub(super) struct Visitor {
     pub(super) conversations: Vec<Conversation>,
 }
 
-/// A conversation of a visitor that has ended.
+/// A conversation of a customer that has ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     id: ConversationId,
@@ -67,8 +67,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// Those of a visitor that have, newest first.
-    fn of(known: &Visitor) -> Box<[Self]> {
+    /// Those of a customer that have, newest first.
+    fn of(known: &KnownCustomer) -> Box<[Self]> {
         // One that is open there is open here too.
         let ended = known.conversations.iter().filter(|header| !header.is_open());
         ended
@@ -87,7 +87,7 @@ impl Ended {
 enum With {
     /// The visitor asked for this agent.
     Named(AgentId),
-    /// The visitor takes anybody.
+    /// The customer takes anybody.
     Anybody,
     /// The user takes anybody that its open conversation is with; if none is open it wants this agent.
     Wanted(AgentId),
@@ -123,26 +123,26 @@ impl With {
 }
 
 impl Core {
-    /// A send or end between a visitor whose home this is and an agent.
-    pub(super) fn pair_request(&mut self, visitor: Party, request: Request) {
-        let slot = self.pairs.entry(visitor.clone()).or_default();
+    /// A send or end between a customer whose home this is and an agent.
+    pub(super) fn pair_request(&mut self, customer: Party, request: Request) {
+        let slot = self.pairs.entry(customer.clone()).or_default();
         if slot.waiting.len() >= limits::WAITING_MAX_REQUESTS {
             return self.hands.answer(request.origin, Err(Refusal::Busy("this visitor is behind")));
         }
         slot.waiting.push_back(request);
-        self.run_pairs(&visitor);
+        self.run_pairs(&customer);
     }
 
-    /// Storage has told who a visitor is.
-    pub(super) fn visitor_known(&mut self, visitor: &Party, known: Option<Visitor>) {
-        let Some(slot) = self.pairs.get_mut(visitor) else {
+    /// Storage has told who a customer is.
+    pub(super) fn customer_known(&mut self, customer: &Party, known: Option<KnownCustomer>) {
+        let Some(slot) = self.pairs.get_mut(customer) else {
             return;
         };
         slot.waits = Waits::Nothing;
         let stale = std::mem::take(&mut slot.stale);
         match known {
             Some(known) if !stale => {
-                self.ended.insert(visitor.clone(), Ended::of(&known));
+                self.ended.insert(customer.clone(), Ended::of(&known));
                 slot.known = Some(known);
             }
             Some(_) => {}
@@ -153,12 +153,12 @@ impl Core {
                 }
             }
         }
-        self.run_pairs(visitor);
+        self.run_pairs(customer);
     }
 
     /// Storage has told whether the first request is a retry from before the end.
-    pub(super) fn visitor_looked_up(&mut self, visitor: &Party, seen: Option<Result<Answer, Refusal>>) {
-        let Some(slot) = self.pairs.get_mut(visitor) else {
+    pub(super) fn customer_looked_up(&mut self, customer: &Party, seen: Option<Result<Answer, Refusal>>) {
+        let Some(slot) = self.pairs.get_mut(customer) else {
             return;
         };
         slot.waits = Waits::Nothing;
@@ -172,27 +172,27 @@ impl Core {
             }
             None => slot.new_to_storage = !stale,
         }
-        self.run_pairs(visitor);
+        self.run_pairs(customer);
     }
 
     /// This shard knows of agents what the desk knew when it was asked.
-    pub(super) fn caught_up_with_desk(&mut self, visitor: &Party) {
-        let Some(slot) = self.pairs.get_mut(visitor).filter(|slot| slot.waits == Waits::Desk) else { return };
+    pub(super) fn caught_up_with_desk(&mut self, customer: &Party) {
+        let Some(slot) = self.pairs.get_mut(customer).filter(|slot| slot.waits == Waits::Desk) else { return };
         slot.waits = Waits::Nothing;
         slot.caught_up = true;
-        self.run_pairs(visitor);
+        self.run_pairs(customer);
     }
 
-    /// The end of a conversation of a visitor is durable.
-    pub(super) fn visitor_ended(&mut self, visitor: &Party) {
-        if let Entry::Occupied(mut ends) = self.ending.entry(visitor.clone()) {
+    /// The end of a conversation of a customer is durable.
+    pub(super) fn customer_ended(&mut self, customer: &Party) {
+        if let Entry::Occupied(mut ends) = self.ending.entry(customer.clone()) {
             *ends.get_mut() -= 1;
             if *ends.get() == 0 {
                 ends.remove();
             }
         }
-        self.ended.remove(visitor);
-        let Some(slot) = self.pairs.get_mut(visitor) else {
+        self.ended.remove(customer);
+        let Some(slot) = self.pairs.get_mut(customer) else {
             return;
         };
         slot.known = None;
@@ -201,29 +201,29 @@ impl Core {
             Waits::Storage => slot.stale = true,
             Waits::End => slot.waits = Waits::Nothing,
         }
-        self.run_pairs(visitor);
+        self.run_pairs(customer);
     }
 
-    fn run_pairs(&mut self, visitor: &Party) {
-        while let Some(slot) = self.pairs.get_mut(visitor) {
+    fn run_pairs(&mut self, customer: &Party) {
+        while let Some(slot) = self.pairs.get_mut(customer) {
             if slot.waits != Waits::Nothing {
                 return;
             }
             let Some(request) = slot.waiting.pop_front() else {
-                self.pairs.remove(visitor);
-                if !self.open.contains_key(visitor) {
-                    self.ended.remove(visitor);
+                self.pairs.remove(customer);
+                if !self.open.contains_key(customer) {
+                    self.ended.remove(customer);
                 }
                 return;
             };
             let new_to_storage = std::mem::take(&mut slot.new_to_storage);
             let caught_up = std::mem::take(&mut slot.caught_up);
-            match self.pair_step(visitor, &request, new_to_storage, caught_up) {
+            match self.pair_step(customer, &request, new_to_storage, caught_up) {
                 Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
                 Ok(Step::Other(id)) => self.request(about(request, id)),
                 Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
                 Ok(Step::Wait(waits)) => {
-                    let slot = self.pairs.get_mut(visitor).expect("its requests are being run");
+                    let slot = self.pairs.get_mut(customer).expect("its requests are being run");
                     slot.waits = waits;
                     slot.caught_up = caught_up;
                     slot.waiting.push_front(request);
@@ -235,42 +235,42 @@ impl Core {
 
     fn pair_step(
         &mut self,
-        visitor: &Party,
+        customer: &Party,
         request: &Request,
         new_to_storage: bool,
         caught_up: bool,
     ) -> Result<Step, Refusal> {
         let with = match self.with_whom(request) {
             Err(Refusal::NotFound(Noun::Agent)) if !caught_up => {
-                self.hands.ask_desk(DeskAsk::CatchUp(visitor.clone()));
+                self.hands.ask_desk(DeskAsk::CatchUp(customer.clone()));
                 return Ok(Step::Wait(Waits::Desk));
             }
             with => with?,
         };
-        let open = self.open_pair(visitor, with);
+        let open = self.open_pair(customer, with);
         if let (With::Unknown, None, false) = (with, open, caught_up) {
-            self.hands.ask_desk(DeskAsk::CatchUp(visitor.clone()));
+            self.hands.ask_desk(DeskAsk::CatchUp(customer.clone()));
             return Ok(Step::Wait(Waits::Desk));
         }
-        let lost = self.lost_by(visitor, with, open, request);
+        let lost = self.lost_by(customer, with, open, request);
         if let Some((id, _)) = lost.iter().find(|(_, known)| matches!(known, Known::Seen(_))) {
             return Ok(Step::Go(*id));
         }
         let named = open.and_then(|open| named_other(&request.command, open));
         if let (Some(open), None) = (open, named)
-            && (new_to_storage || lost.is_empty() && !self.may_be_of_an_ended(visitor, open, request))
+            && (new_to_storage || lost.is_empty() && !self.may_be_of_an_ended(customer, open, request))
         {
             return Ok(Step::Go(open));
         }
-        if self.ending.contains_key(visitor) {
+        if self.ending.contains_key(customer) {
             return Ok(Step::Wait(Waits::End));
         }
-        let slot = self.pairs.get(visitor).expect("its requests are being run");
+        let slot = self.pairs.get(customer).expect("its requests are being run");
         let known = slot.known.as_ref().map(|known| (known.number, known.channel));
-        let all = self.ended.get(visitor).filter(|_| known.is_some() || open.is_some());
+        let all = self.ended.get(customer).filter(|_| known.is_some() || open.is_some());
         let Some(all) = all else {
-            let read = Read::Customer { party: visitor.clone(), newest: limits::VISITOR_CONVERSATIONS_SEEN };
-            self.hands.read(After::Visitor(visitor.clone()), read);
+            let read = Read::Customer { party: customer.clone(), newest: limits::VISITOR_CONVERSATIONS_SEEN };
+            self.hands.read(After::KnownCustomer(customer.clone()), read);
             return Ok(Step::Wait(Waits::Storage));
         };
         if let Some(other) = named
@@ -286,7 +286,7 @@ impl Core {
             let conversations: Vec<_> = lost.iter().map(|(id, _)| *id).chain(ended).collect();
             if !conversations.is_empty() {
                 let read = Read::SentInAny { conversations, sender, client_msg_id: id.clone() };
-                self.hands.read(After::VisitorLookedUp(visitor.clone()), read);
+                self.hands.read(After::CustomerLookedUp(customer.clone()), read);
                 return Ok(Step::Wait(Waits::Storage));
             }
         }
@@ -297,13 +297,13 @@ impl Core {
             return newest.map(|ended| Step::Answered(Answer::Ended(ended.id))).ok_or(NO_CONVERSATION);
         }
         let known = known.expect("asked for above where none is open");
-        self.open_as_wanted(visitor, known, with, newest.as_ref(), &request.command).map(Step::Go)
+        self.open_as_wanted(customer, known, with, newest.as_ref(), &request.command).map(Step::Go)
     }
 
     /// The conversation that a first send opens.
     fn open_as_wanted(
         &mut self,
-        visitor: &Party,
+        customer: &Party,
         known: (Option<CustomerNumber>, Option<Channel>),
         with: With,
         ended: Option<&Ended>,
@@ -315,19 +315,19 @@ impl Core {
                 let profile = self.hands.directory.find(&AgentRef::Id(agent));
                 let of_agent = profile.and_then(|profile| profile.groups.first().cloned());
                 let group = named_group(command).or(of_agent);
-                self.open_for_visitor(visitor, known, Some(agent), group)
+                self.open_for_customer(customer, known, Some(agent), group)
             }
-            With::Anybody => self.open_for_visitor(visitor, known, None, named_group(command)),
+            With::Anybody => self.open_for_customer(customer, known, None, named_group(command)),
             With::Unknown => Err(Refusal::NotFound(Noun::Agent)),
         }
     }
 
     /// The open conversations of a customer beside the one meant in which an agent may have sent this before: they were
     /// its own then.
-    fn lost_by(&self, visitor: &Party, with: With, meant: Option<ConversationId>, request: &Request) -> Lost {
+    fn lost_by(&self, customer: &Party, with: With, meant: Option<ConversationId>, request: &Request) -> Lost {
         let (With::Agent(agent), Some(id)) = (with, client_msg_id(&request.command)) else { return Lost::new() };
         let sender = Sender { side: Side::Agent, number: agent.get() };
-        let others = self.open.get(visitor).into_iter().flatten().filter(|id| Some(**id) != meant);
+        let others = self.open.get(customer).into_iter().flatten().filter(|id| Some(**id) != meant);
         let known = others.filter_map(|other| {
             let live = self.conversations.get(other)?.live.as_ref()?;
             Some((*other, live.dedup.look_up(sender, id)))
@@ -336,9 +336,9 @@ impl Core {
     }
 
     /// Whether a send may be a retry of what was stored before its open conversation began.
-    fn may_be_of_an_ended(&self, visitor: &Party, open: ConversationId, request: &Request) -> bool {
+    fn may_be_of_an_ended(&self, customer: &Party, open: ConversationId, request: &Request) -> bool {
         let Some(id) = client_msg_id(&request.command) else { return false };
-        if self.ended.get(visitor).is_some_and(|ended| ended.is_empty()) {
+        if self.ended.get(customer).is_some_and(|ended| ended.is_empty()) {
             return false;
         }
         let live = self.conversations.get(&open).and_then(|slot| slot.live.as_ref());
@@ -395,8 +395,8 @@ impl Core {
     }
 
     /// The newest open conversation that fits; one the agent has now before one it was only named for.
-    fn open_pair(&self, visitor: &Party, with: With) -> Option<ConversationId> {
-        let open = self.open.get(visitor)?;
+    fn open_pair(&self, customer: &Party, with: With) -> Option<ConversationId> {
+        let open = self.open.get(customer)?;
         let headers = || {
             let slots = open.iter().rev().filter_map(|id| self.conversations.get(id));
             let headers = slots.filter_map(|slot| slot.live.as_ref()).map(|live| &live.header);
@@ -409,30 +409,29 @@ impl Core {
         exact.or_else(|| headers().next()).map(|header| header.id)
     }
 
-    fn open_for_visitor(
+    fn open_for_customer(
         &mut self,
-        visitor: &Party,
+        customer: &Party,
         (number, channel): (Option<CustomerNumber>, Option<Channel>),
         named: Option<AgentId>,
         group: Option<Group>,
     ) -> Result<ConversationId, Refusal> {
-        let customer = visitor.clone();
-        let vshard = customer.vshard();
-        // An open conversation may have brought the visitor its number, and storage does not know yet.
-        let open = self.open.get(&customer).and_then(|open| open.first()).and_then(|id| self.conversations.get(id));
+        // An open conversation may have brought the customer its number, and storage does not know yet.
+        let open = self.open.get(customer).and_then(|open| open.first()).and_then(|id| self.conversations.get(id));
         let open = open.and_then(|slot| slot.live.as_ref()).map(|live| live.header.customer_number);
-        let customer_number = match (open.or(number), visitor) {
+        let customer_number = match (open.or(number), customer) {
             (Some(number), _) => number,
             (None, Party::User(user)) => CustomerNumber::of_user(*user),
             (None, Party::Visitor(_) | Party::Customer(_) | Party::Agent(_)) => {
-                self.hands.mint(vshard, Ids::visitor)?
+                self.hands.mint(customer.vshard(), Ids::visitor)?
             }
         };
-        if let Some(PairSlot { known: Some(known), .. }) = self.pairs.get_mut(visitor) {
+        if let Some(PairSlot { known: Some(known), .. }) = self.pairs.get_mut(customer) {
             known.number = Some(customer_number);
         }
         let group = group.unwrap_or_default();
-        let id = self.mint_conversation(&customer)?;
+        let id = self.mint_conversation(customer)?;
+        let customer = customer.clone();
         self.open_conversation(Opening { id, customer, channel, customer_number, named, group });
         Ok(id)
     }

@@ -545,9 +545,7 @@ impl Slot {
         let at = hands.now;
         conversation::close(&mut live.header, at);
         live.writes.push_back(Then::Ended { origin, scene: live.scene(), by, at });
-        let opens = std::mem::take(&mut live.fresh);
-        let write = Write::SaveConversation { conversation: live.header.clone(), opens };
-        hands.write(After::Conversation(live.header.id), write);
+        self.save(hands);
         Ok(())
     }
 
@@ -572,11 +570,9 @@ impl Slot {
             return self.assigned(hands, agent, None);
         }
         let live = self.live();
-        live.fresh = false;
-        let (group, at) = (live.header.group.clone(), live.header.queued_at);
-        live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former: None, left: None, told: false });
-        let write = Write::SaveConversation { conversation: live.header.clone(), opens: true };
-        hands.write(After::Conversation(live.header.id), write);
+        let at = live.header.queued_at;
+        live.waits(at);
+        self.save(hands);
     }
 
     /// The desk has given the conversation to an agent, or taken it from one; `former` gave it away. What follows waits
@@ -587,7 +583,6 @@ impl Slot {
             return;
         }
         let at = hands.now;
-        let opens = std::mem::take(&mut live.fresh);
         let backlog = match agent {
             Some(agent) => {
                 conversation::assign(&mut live.header, agent, at);
@@ -598,21 +593,20 @@ impl Slot {
             }
             None => {
                 conversation::unassign(&mut live.header, at);
-                let group = live.header.group.clone();
-                live.writes.push_back(Then::Waits {
-                    scene: live.scene(),
-                    group,
-                    at,
-                    former: None,
-                    left: None,
-                    told: false,
-                });
+                live.waits(at);
                 false
             }
         };
+        self.save(hands);
+        self.held |= backlog;
+    }
+
+    /// Writes the header down. The first write of a conversation says that it opens.
+    pub(super) fn save(&mut self, hands: &mut Hands) {
+        let live = self.live();
+        let opens = std::mem::take(&mut live.fresh);
         let write = Write::SaveConversation { conversation: live.header.clone(), opens };
         hands.write(After::Conversation(live.header.id), write);
-        self.held |= backlog;
     }
 
     /// Gives out the answers that no write stands before.

@@ -8,7 +8,7 @@ use switchboard_protocol::model::{
 };
 
 use super::hands::Hands;
-use super::pair::Visitor;
+use super::pair::KnownCustomer;
 use super::request::NO_CONVERSATION;
 use super::{Core, Job, Slot, revise};
 use crate::conversation::{self, Live};
@@ -43,10 +43,10 @@ pub(super) enum Then {
     Shown { origin: Origin, sight: Box<ConversationFilter> },
     /// A stretch for a resuming peer.
     Sync { origin: Origin, next_seq: Seq, complete: bool },
-    /// Who a visitor or customer is.
-    Visitor(Party),
+    /// Who a customer is.
+    KnownCustomer(Party),
     /// Whether the send of one is a retry from before the end.
-    VisitorLookedUp(Party),
+    CustomerLookedUp(Party),
     /// An agent's record is stored: answer who asked for it.
     Agent { origin: Origin, answer: Box<Answer> },
     /// An agent's record is stored that nobody asked for.
@@ -91,21 +91,21 @@ impl Core {
                 let result = history(outcome).map(|messages| synced(messages, next_seq, complete));
                 self.hands.answer(origin, result);
             }
-            Then::Visitor(visitor) => {
+            Then::KnownCustomer(customer) => {
                 let known = match outcome {
                     Outcome::Found(Found::Customer { number, channel, conversations }) => {
-                        Some(Visitor { number, channel, conversations })
+                        Some(KnownCustomer { number, channel, conversations })
                     }
                     Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => None,
                 };
-                self.visitor_known(&visitor, known);
+                self.customer_known(&customer, known);
             }
-            Then::VisitorLookedUp(visitor) => {
+            Then::CustomerLookedUp(customer) => {
                 let seen = match outcome {
                     Outcome::Found(Found::Sent(sent)) => sent.map(|sent| Ok(Answer::Sent(sent))),
                     Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Some(Err(UNAVAILABLE)),
                 };
-                self.visitor_looked_up(&visitor, seen);
+                self.customer_looked_up(&customer, seen);
             }
             Then::Agent { origin, answer } => {
                 let result = match outcome {
@@ -131,14 +131,14 @@ impl Core {
     /// A write of a conversation is durable: whoever waited hears of it.
     fn written(&mut self, id: ConversationId, outcome: Outcome) {
         let slot = self.conversations.get_mut(&id).expect("a conversation with writes under way is not forgotten");
-        let ended = slot.visitor_to_end();
+        let ended = slot.customer_to_end();
         match outcome {
             Outcome::Written(written) => slot.written(&mut self.hands, written),
             Outcome::Found(_) | Outcome::Unavailable => slot.not_written(&mut self.hands),
         }
         self.run(id);
-        if let Some(visitor) = ended {
-            self.visitor_ended(&visitor);
+        if let Some(customer) = ended {
+            self.customer_ended(&customer);
         }
     }
 
@@ -221,7 +221,7 @@ impl Core {
 
 impl Slot {
     /// The customer whose end is the next write to be durable.
-    fn visitor_to_end(&self) -> Option<Party> {
+    fn customer_to_end(&self) -> Option<Party> {
         let live = self.live.as_ref()?;
         match (live.writes.front()?, &live.header.customer) {
             (conversation::Then::Ended { .. }, customer) => Some(customer.clone()),

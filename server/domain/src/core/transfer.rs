@@ -1,11 +1,10 @@
 //! A conversation goes to another agent, or into the queue of another group: its owner checks who asks, the desk
 //! decides, and the owner writes it down before anybody is told.
 
-use switchboard_protocol::model::{Actor, Answer, Refusal, State, Transfer, Write};
+use switchboard_protocol::model::{Actor, Answer, Refusal, State, Transfer};
 
 use super::Slot;
 use super::hands::Hands;
-use super::stored::Then as After;
 use crate::conversation::{self, Then};
 use crate::{DeskAsk, Origin, Seen, Transferred};
 
@@ -58,8 +57,7 @@ impl Slot {
                 conversation::requeue(&mut live.header, group, queued_at, at);
                 let group = live.header.group.clone();
                 live.writes.push_back(Then::Waits { scene: live.scene(), group, at, former, left, told: true });
-                let write = Write::SaveConversation { conversation: live.header.clone(), opens: false };
-                hands.write(After::Conversation(live.header.id), write);
+                self.save(hands);
             }
         }
         let live = self.live.as_mut().expect("just looked at");

@@ -11,7 +11,8 @@ use crate::dialect::bytedesk::client::{self, Heard};
 use crate::dialect::bytedesk::wire::Action;
 use crate::dialect::bytedesk::{decode, encode};
 use crate::dialect::described::Described;
-use crate::dialect::{Context, DialectKind, Hearer, Intent, Rejection, Scratch, Seat, Settings, dialect};
+use crate::dialect::samples;
+use crate::dialect::{Context, DialectKind, Intent, Rejection, Scratch, Seat, Settings, dialect};
 use crate::model::*;
 
 /// The guide's frames, each as it stands there but for the comments.
@@ -42,10 +43,7 @@ fn answer(context: &Context, result: Result<&Answer, &Refusal>) -> Value {
 }
 
 fn event(event: &Event, ext: bool) -> Option<Value> {
-    let mut out = Vec::new();
-    let hearer = Hearer { side: Side::Customer, ext };
-    let told = dialect(DialectKind::Bytedesk).encode_event(event, hearer, &Settings::default(), &mut out);
-    told.then(|| value(out))
+    samples::pushed(DialectKind::Bytedesk, Side::Customer, event, ext)
 }
 
 /// A golden with other values in `data`.
@@ -75,14 +73,7 @@ fn number(number: u64) -> PeerName {
 }
 
 fn scene() -> Scene {
-    let user = UserId::new(100).unwrap();
-    Scene {
-        conversation: conversation(),
-        customer: Party::User(user),
-        channel: None,
-        customer_number: CustomerNumber::of_user(user),
-        agent: Some(agent()),
-    }
+    samples::user_scene(conversation(), agent())
 }
 
 fn message() -> Message {
