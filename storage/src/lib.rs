@@ -7,6 +7,7 @@
 mod embedded;
 mod error;
 mod figures;
+mod layout;
 mod memory;
 mod record;
 mod threaded;

@@ -10,37 +10,30 @@ use std::ops::RangeInclusive;
 
 use fjall::Readable;
 use switchboard_protocol::model::{
-    Channel, CustomerId, CustomerProfile, CustomerQuery, CustomerView, CustomerWritten, Identity, IdentityKind, Party,
-    Timestamp, TokenHash, Written,
+    Channel, CustomerId, CustomerProfile, CustomerQuery, CustomerView, CustomerWritten, Identity, Party, Timestamp,
+    TokenHash, Written,
 };
 
 use super::group::Group;
 use super::read::{View, failed};
 use super::{CUSTOMERS, keys};
+use crate::layout::{self, BLOCK_ORDINALS, CustomerList};
 use crate::record::Block;
 use crate::{Outcome, StoreError, record};
 
-/// Ordinals of a block.
-const BLOCK_ORDINALS: u64 = 1024;
 const NEXT_ORDINAL: [u8; 1] = [b'o'];
 
-/// A list of customers, as its keys have it: each begins with its own length, so none is the beginning of another.
-struct List(Vec<u8>);
+/// A list of customers, as its keys have it.
+struct List(CustomerList);
 
 impl List {
     fn new(name: Option<&str>, channel: Option<Channel>) -> Self {
-        let name = name.unwrap_or("").as_bytes();
-        let mut key = Vec::with_capacity(4 + name.len());
-        key.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
-        key.push(channel.map_or(0, channel_byte));
-        key.extend_from_slice(name);
-        Self(key)
+        Self(CustomerList::new(name, channel))
     }
 
     /// The lists that a customer stands in.
     fn of(profile: &CustomerProfile) -> [Self; 4] {
-        let (name, channel) = (Some(profile.name.as_str()), Some(profile.channel));
-        [Self::new(None, None), Self::new(None, channel), Self::new(name, None), Self::new(name, channel)]
+        CustomerList::of(profile).map(Self)
     }
 
     /// Active ones and others apart, so that few among many are found as quickly.
@@ -53,9 +46,9 @@ impl List {
     }
 
     fn key(&self, table: u8, number: u64) -> Vec<u8> {
-        let mut key = Vec::with_capacity(9 + self.0.len());
+        let mut key = Vec::with_capacity(9 + self.0.0.len());
         key.push(table);
-        key.extend_from_slice(&self.0);
+        key.extend_from_slice(&self.0.0);
         key.extend_from_slice(&number.to_be_bytes());
         key
     }
@@ -66,37 +59,8 @@ impl List {
     }
 }
 
-/// Permanent, as keys are.
-const fn channel_byte(channel: Channel) -> u8 {
-    match channel {
-        Channel::Web => 1,
-        Channel::Wechat => 2,
-        Channel::Whatsapp => 3,
-        Channel::Line => 4,
-        Channel::Telegram => 5,
-        Channel::Facebook => 6,
-        Channel::Email => 7,
-        Channel::Sms => 8,
-        Channel::Phone => 9,
-        Channel::App => 10,
-    }
-}
-
-const fn kind_byte(kind: IdentityKind) -> u8 {
-    match kind {
-        IdentityKind::WebId => 1,
-        IdentityKind::WechatOpenId => 2,
-        IdentityKind::Phone => 3,
-        IdentityKind::Email => 4,
-        IdentityKind::LineUserId => 5,
-        IdentityKind::TelegramId => 6,
-        IdentityKind::FacebookId => 7,
-        IdentityKind::AppUserId => 8,
-    }
-}
-
 fn identity_key(identity: &Identity) -> Vec<u8> {
-    let mut key = vec![b'i', kind_byte(identity.kind())];
+    let mut key = vec![b'i', layout::identity_byte(identity.kind())];
     key.extend_from_slice(identity.value().as_bytes());
     key
 }

@@ -28,10 +28,10 @@
 //! | answers | `x`, expiry, name of a key | nothing: the answer expires then |
 
 use switchboard_protocol::model::{
-    AgentId, ClientMsgId, ConversationId, CustomerId, MessageId, Party, Sender, Seq, Side, Timestamp, VShard,
+    AgentId, ClientMsgId, ConversationId, CustomerId, MessageId, Party, Sender, Seq, Timestamp, VShard,
 };
 
-use crate::StoreError;
+use crate::{StoreError, layout};
 
 pub(super) const HEADER: u8 = b'h';
 pub(super) const OPEN: u8 = b'o';
@@ -75,16 +75,10 @@ pub(super) fn message(conversation: ConversationId, seq: Seq) -> [u8; 16] {
 }
 
 pub(super) fn sent(conversation: ConversationId, sender: Sender, client_msg_id: &ClientMsgId) -> Vec<u8> {
-    let text = client_msg_id.as_str().as_bytes();
-    let mut key = Vec::with_capacity(18 + text.len());
+    let mut key = Vec::with_capacity(18 + client_msg_id.as_str().len());
     key.push(b'd');
     key.extend_from_slice(&conversation.get().to_be_bytes());
-    key.push(match sender.side {
-        Side::Customer => b'c',
-        Side::Agent => b'a',
-    });
-    key.extend_from_slice(&sender.number.to_be_bytes());
-    key.extend_from_slice(text);
+    layout::sent(sender, client_msg_id, &mut key);
     key
 }
 
@@ -104,30 +98,10 @@ pub(super) fn customers_conversations(party: &Party) -> Vec<u8> {
     of_party(b'n', party)
 }
 
-/// A visitor's text is preceded by its length, so that no party's key is the beginning of another's.
 fn of_party(table: u8, party: &Party) -> Vec<u8> {
     let mut key = Vec::with_capacity(32);
     key.push(table);
-    match party {
-        Party::User(id) => {
-            key.push(b'u');
-            key.extend_from_slice(&id.get().to_be_bytes());
-        }
-        Party::Visitor(id) => {
-            let text = id.as_str().as_bytes();
-            key.push(b'v');
-            key.extend_from_slice(&(text.len() as u16).to_be_bytes());
-            key.extend_from_slice(text);
-        }
-        Party::Agent(id) => {
-            key.push(b'a');
-            key.extend_from_slice(&id.get().to_be_bytes());
-        }
-        Party::Customer(id) => {
-            key.push(b'k');
-            key.extend_from_slice(id.as_bytes());
-        }
-    }
+    layout::party(party, &mut key);
     key
 }
 

@@ -8,13 +8,11 @@ use std::ops::Bound;
 
 use fjall::{OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use switchboard_protocol::model::limits::LISTING_SCAN_MAX_ROWS;
-use switchboard_protocol::model::{
-    AgentId, Conversation, ConversationFilter, ConversationId, Found, Group, ListPosition, Listed, Party, Platform,
-    State, Timestamp,
-};
+use switchboard_protocol::model::{Conversation, ConversationFilter, Found, ListPosition, Listed, Party, State};
 
 use super::read::{View, failed};
 use super::{Spaces, keys};
+use crate::layout::{self, STATES, Scope};
 use crate::{StoreError, record};
 
 const TABLE: u8 = b'i';
@@ -22,17 +20,6 @@ const TABLE: u8 = b'i';
 const COMPLETE: [u8; 1] = [TABLE];
 /// Headers indexed in one batch when an old store is opened.
 const BATCH_HEADERS: usize = 1000;
-
-const STATES: [State; 4] = [State::Robot, State::Pending, State::Active, State::Closed];
-
-/// What a list may be of.
-#[derive(Clone, Copy)]
-enum Scope<'a> {
-    All,
-    Agent(AgentId),
-    Group(&'a Group),
-    Platform(Platform),
-}
 
 /// What the index has to do about a header that was saved: `put` its own places, `remove` those it may have had.
 pub(super) fn places(conversation: &Conversation, opens: bool, mut each: impl FnMut(Vec<u8>, bool)) {
@@ -43,14 +30,8 @@ pub(super) fn places(conversation: &Conversation, opens: bool, mut each: impl Fn
         State::Active => &[State::Robot, State::Pending],
         State::Closed => &[State::Robot, State::Pending, State::Active],
     };
-    let scopes = [
-        Some(Scope::All),
-        Some(Scope::Group(&conversation.group)),
-        conversation.agent.map(Scope::Agent),
-        conversation.platform().map(Scope::Platform),
-    ];
     let at = ListPosition::of(conversation);
-    for scope in scopes.into_iter().flatten() {
+    for scope in Scope::of(conversation) {
         each(key(scope, conversation.state, at), true);
         for state in former {
             each(key(scope, *state, at), false);
@@ -96,7 +77,7 @@ pub(super) fn page(
         return customers_page(view, customer, filter, after, limit);
     }
     let mut streams = Vec::new();
-    for scope in narrowest(filter) {
+    for scope in Scope::narrowest(filter) {
         for state in STATES.into_iter().filter(|state| filter.state.is_none_or(|wanted| wanted == *state)) {
             let mut stream = Stream::new(view.snapshot(), view.spaces(), scope, state, after);
             stream.advance()?;
@@ -165,18 +146,6 @@ fn customers_page(
     Ok(Found::Conversations { page, next: None })
 }
 
-fn narrowest(filter: &ConversationFilter) -> Vec<Scope<'_>> {
-    match (filter.agent, filter.platform, &filter.viewer) {
-        (Some(agent), _, _) => vec![Scope::Agent(agent)],
-        (None, Some(platform), _) => vec![Scope::Platform(platform)],
-        (None, None, Some(viewer)) => {
-            let groups = viewer.groups.iter().map(Scope::Group);
-            groups.chain([Scope::Agent(viewer.agent)]).collect()
-        }
-        (None, None, None) => vec![Scope::All],
-    }
-}
-
 /// The places of one scope and state, newest first.
 struct Stream {
     rest: fjall::Iter,
@@ -200,63 +169,29 @@ impl Stream {
     fn advance(&mut self) -> Result<(), StoreError> {
         let place = match self.rest.next_back() {
             None => None,
-            Some(entry) => Some(position(&entry.key().map_err(failed)?)?),
+            Some(entry) => Some(layout::last_position(&entry.key().map_err(failed)?)?),
         };
         self.head = place;
         Ok(())
     }
 }
 
-/// A group's text is preceded by its length, so that no scope's key is the beginning of another's.
 fn prefix(scope: Scope<'_>, state: State) -> Vec<u8> {
     let mut key = Vec::with_capacity(32);
     key.push(TABLE);
-    match scope {
-        Scope::All => key.push(b'*'),
-        Scope::Agent(agent) => {
-            key.push(b'a');
-            key.extend_from_slice(&agent.get().to_be_bytes());
-        }
-        Scope::Group(group) => {
-            let text = group.as_str().as_bytes();
-            key.push(b'g');
-            key.extend_from_slice(&(text.len() as u16).to_be_bytes());
-            key.extend_from_slice(text);
-        }
-        Scope::Platform(platform) => {
-            key.push(b'p');
-            key.push(match platform {
-                Platform::Wechat => b'w',
-                Platform::Douyin => b'd',
-                Platform::Jd => b'j',
-            });
-        }
-    }
-    key.push(match state {
-        State::Robot => b'r',
-        State::Pending => b'p',
-        State::Active => b'a',
-        State::Closed => b'c',
-    });
+    scope.prefix(state, &mut key);
     key
 }
 
 fn key(scope: Scope<'_>, state: State, at: ListPosition) -> Vec<u8> {
     let mut key = prefix(scope, state);
-    key.extend_from_slice(&at.created_at.as_millis().to_be_bytes());
-    key.extend_from_slice(&at.conversation.get().to_be_bytes());
+    layout::position(at, &mut key);
     key
-}
-
-fn position(key: &[u8]) -> Result<ListPosition, StoreError> {
-    let conversation: ConversationId = keys::last_conversation(key)?;
-    let millis = keys::last_integer(&key[..key.len() - 8])?;
-    Ok(ListPosition { created_at: Timestamp::from_millis(millis), conversation })
 }
 
 #[cfg(test)]
 mod tests {
-    use switchboard_protocol::model::{Read, Side, Write};
+    use switchboard_protocol::model::{Group, Read, Side, Write};
 
     use super::*;
     use crate::conformance::samples;
