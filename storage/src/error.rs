@@ -20,6 +20,24 @@ pub enum StoreError {
         /// Which record, and what is wrong with it.
         what: String,
     },
+    /// The operator's: the cluster's tables are not those that this program works with. It must not start.
+    #[error("{what}; {remedy}")]
+    Schema {
+        /// What was found, and what is wanted.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The operator's: two servers were given one keyspace. The second must not start.
+    #[error("the store is owned by another server ({by}); stop that one, or choose another keyspace")]
+    Owned {
+        /// How the other one is called.
+        by: String,
+    },
+    /// The operator's or the network's: this server could not say for a whole lease that it lives, and another one has
+    /// the store now. The process must end, and everything it has acknowledged is there.
+    #[error("another server has taken the store over")]
+    OwnershipLost,
     /// The machine's: files or threads cannot be had (permission, space, limits). At the start it ends the
     /// start; at a read it fails that read.
     #[error("{doing} failed: {source}")]
@@ -42,8 +60,10 @@ impl StoreError {
     /// Whether the process must end.
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Self::Engine(_) | Self::Panicked => true,
-            Self::Locked { .. } | Self::Corrupt { .. } | Self::Io { .. } => false,
+            Self::Engine(_) | Self::Panicked | Self::OwnershipLost => true,
+            Self::Locked { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Owned { .. } | Self::Io { .. } => {
+                false
+            }
         }
     }
 

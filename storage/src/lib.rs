@@ -10,6 +10,7 @@ mod figures;
 mod layout;
 mod memory;
 mod record;
+mod scylla;
 mod threaded;
 
 pub mod conformance;
@@ -23,6 +24,7 @@ pub use embedded::Embedded;
 pub use error::StoreError;
 pub use figures::{LATENCY_BUCKETS_MICROS, LatencyFigures, StoreFigures};
 pub use memory::{Faults, Memory, Tables};
+pub use scylla::{Login, Migrated, QuorumOf, ScyllaSettings, migrate, open_scylla, schema};
 pub use threaded::{Engine, Outcome, Threaded};
 
 /// Says whose operation a [`Done`] answers. The store gives it back as it came.

@@ -23,6 +23,12 @@ fn kept(caller: &Caller, name: &KeyName) -> Option<KeptAnswer> {
     }
 }
 
+/// An engine that forgets by itself lists nothing, and what is expected of others is not compared.
+fn assert_expired(caller: &Caller, before: u64, limit: u32, expected: &[(Timestamp, KeyName)]) {
+    let expected = if caller.swept { expected } else { &[] };
+    assert_eq!(expired(caller, before, limit), expected);
+}
+
 fn expired(caller: &Caller, before: u64, limit: u32) -> Vec<(Timestamp, KeyName)> {
     match caller.read(Read::ExpiredAnswers { before: Timestamp::from_millis(before), limit }) {
         Found::ExpiredAnswers(names) => names,
@@ -50,19 +56,19 @@ pub(super) fn kept_until_forgotten(caller: &Caller) {
     for (byte, name) in (1..).zip(&names) {
         assert_eq!(kept(caller, name), Some(answer(byte, 1000 * u64::from(byte))), "{name:?}");
     }
-    assert_eq!(expired(caller, 1000, 9), [], "not before its time");
+    assert_expired(caller, 1000, 9, &[]);
     let first = [(at(1000), names[0].clone()), (at(2000), names[1].clone())];
-    assert_eq!(expired(caller, 2001, 9), first, "the oldest first");
-    assert_eq!(expired(caller, 9999, 2), first);
+    assert_expired(caller, 2001, 9, &first);
+    assert_expired(caller, 9999, 2, &first);
     // One is used again before it is forgotten: the new answer stays.
     keep(&names[0], answer(77, 5500));
     caller.write(Write::ForgetAnswers(first.to_vec()));
     assert_eq!(kept(caller, &names[0]), Some(answer(77, 5500)));
     assert_eq!(kept(caller, &names[1]), None);
-    let left = expired(caller, 5501, 9);
-    assert_eq!(left.first().map(|(at, _)| at.as_millis()), Some(3000));
-    assert_eq!(left.last(), Some(&(at(5500), names[0].clone())), "by its new time, and once");
-    assert_eq!(left.len(), 4);
+    // By its new time, and once.
+    let left = (3..6).map(|byte| (at(1000 * byte), names[byte as usize - 1].clone()));
+    let left: Vec<_> = left.chain([(at(5500), names[0].clone())]).collect();
+    assert_expired(caller, 5501, 9, &left);
     caller.write(Write::ForgetAnswers(vec![(at(1), name(KeyScope::Admins, "unknown"))]));
 }
 
@@ -78,5 +84,5 @@ pub(super) fn seen_in_their_group(caller: &Caller) {
         caller.written(number);
     }
     assert_eq!(kept(caller, &name), Some(answer(2, 2000)));
-    assert_eq!(expired(caller, 9999, 9), [(Timestamp::from_millis(2000), name)]);
+    assert_expired(caller, 9999, 9, &[(Timestamp::from_millis(2000), name)]);
 }

@@ -80,6 +80,8 @@ pub struct Caller {
     pub store: Arc<dyn Store>,
     /// What it told.
     pub inbox: Arc<Inbox>,
+    /// Whether the store lists what has expired, to be forgotten by whoever asks.
+    pub swept: bool,
     next: Mutex<u64>,
 }
 
@@ -87,7 +89,7 @@ impl Caller {
     /// Opens a store for itself.
     pub fn open(open: impl FnOnce(Arc<dyn Completions>) -> Arc<dyn Store>) -> Self {
         let inbox = Arc::new(Inbox::default());
-        Self { store: open(inbox.clone()), inbox, next: Mutex::new(0) }
+        Self { store: open(inbox.clone()), inbox, swept: true, next: Mutex::new(0) }
     }
 
     /// Submits and gives the ticket's number.

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use switchboard_storage::{Faults, conformance, open_embedded, open_memory};
+use switchboard_storage::{Faults, conformance, open_embedded, open_memory, open_scylla};
+
+use crate::cluster;
 
 #[test]
 fn memory() {
@@ -30,4 +32,11 @@ fn embedded() {
         dirs.borrow_mut().push(dir);
         store
     });
+}
+
+/// On a real CQL server, each case in a keyspace of its own.
+#[test]
+fn scylla() {
+    let Some(cluster) = cluster::shared() else { return };
+    conformance::run_sweepless(&|completions| open_scylla(cluster.keyspace(), completions).unwrap());
 }

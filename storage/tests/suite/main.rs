@@ -1,5 +1,6 @@
 //! The conformance suite over each engine, and what only tests of one part can show. Must not know the server.
 
+mod cluster;
 mod conformance;
 mod customers;
 mod embedded;

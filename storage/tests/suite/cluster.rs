@@ -1,0 +1,62 @@
+//! A real CQL server for the tests of this crate, by `ops/cql-server`. Must not know what is tested.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use switchboard_storage::{QuorumOf, ScyllaSettings, migrate};
+
+/// What `ops/cql-server` exits with where Java cannot be had.
+const UNAVAILABLE: i32 = 69;
+
+/// A running cluster.
+pub struct Cluster {
+    contact_points: Vec<String>,
+}
+
+/// The one node that all tests share, started if it is not there; `None`, loudly, where there can be none.
+pub fn shared() -> Option<&'static Cluster> {
+    static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(|| start(&["start"])).as_ref()
+}
+
+fn start(arguments: &[&str]) -> Option<Cluster> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/cql-server");
+    let output = Command::new(script).args(arguments).stderr(Stdio::inherit()).output().expect("the script runs");
+    if output.status.code() == Some(UNAVAILABLE) && std::env::var_os("CI").is_none() {
+        eprintln!("!!!! no Java: the engine `scylla` is NOT tested (in CI that fails) !!!!");
+        return None;
+    }
+    assert!(output.status.success(), "ops/cql-server {arguments:?} failed: {}", output.status);
+    let text = String::from_utf8(output.stdout).expect("the script prints text");
+    let points = text.lines().rev().find_map(|line| line.strip_prefix("contact points: "));
+    let points = points.unwrap_or_else(|| panic!("no contact points in {text:?}"));
+    Some(Cluster { contact_points: points.split(',').map(str::to_owned).collect() })
+}
+
+impl Cluster {
+    /// Settings with a new, migrated keyspace.
+    pub fn keyspace(&self) -> ScyllaSettings {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let settings = ScyllaSettings {
+            contact_points: self.contact_points.clone(),
+            keyspace: format!("suite_{}_{number}", std::process::id()),
+            consistency: QuorumOf::Local,
+            data_center: None,
+            rack: None,
+            login: None,
+            tls_ca: None,
+            max_in_flight: 256,
+            request_timeout: Duration::from_secs(2),
+            start_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(4),
+            instance: "suite".into(),
+        };
+        let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+        migrate(&settings, Some(replication)).expect("a new keyspace can be migrated");
+        settings
+    }
+}
