@@ -123,6 +123,8 @@ impl Completions for Told {
         let _ = self.0.send(done);
     }
 
+    fn condition_changed(&self) {}
+
     fn wake(&self) {}
 
     fn fatal(&self, error: StoreError) {

@@ -16,7 +16,7 @@ use switchboard_domain::desk::Defaults;
 use switchboard_domain::{Core, Placement, Settings, ShardId, Start, Windows};
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{AgentId, AgentProfile, Conversation, Found, Read, VShard, Write, Written};
-use switchboard_storage::{Completions, Done, Op, Store, StoreError, Ticket};
+use switchboard_storage::{Completions, Condition, Done, Op, Store, StoreError, Ticket};
 
 use crate::auth::jwt::{Grant, Role, Signer, Verifier};
 use crate::auth::key::SigningKey;
@@ -102,7 +102,9 @@ fn share(
     let metrics = Metrics::new(config.shards);
     let counted = Arc::downgrade(&store);
     metrics.set_storage(Box::new(move || {
-        let figures = counted.upgrade().map(|store| store.figures()).unwrap_or_default();
+        let store = counted.upgrade();
+        let figures = store.as_ref().map(|store| store.figures()).unwrap_or_default();
+        let writable = store.is_some_and(|store| store.condition() == Condition::Writable);
         StorageFigures {
             queue_depth: figures.write_queue_ops,
             read_queue_depth: figures.read_queue_ops,
@@ -110,6 +112,7 @@ fn share(
             groups: figures.groups,
             reads: figures.reads,
             failed: figures.failed,
+            writable,
         }
     }));
     Ok(Arc::new(Shared {
@@ -147,6 +150,7 @@ fn start_shards(
             edit_millis: u64::try_from(config.message_edit_window.as_millis()).into_diagnostic()?,
             recall_millis: u64::try_from(config.message_recall_window.as_millis()).into_diagnostic()?,
         },
+        deadline_millis: u64::try_from(config.storage_deadline.as_millis()).into_diagnostic()?,
     };
     let ports = mesh(&wakers);
     let mut mains = Vec::with_capacity(config.shards);
@@ -209,6 +213,10 @@ impl Completions for Told {
 
     fn wake(&self) {
         self.shards.wake();
+    }
+
+    fn condition_changed(&self) {
+        self.shards.condition_changed();
     }
 
     fn fatal(&self, error: StoreError) {

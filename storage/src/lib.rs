@@ -4,6 +4,7 @@
 //! [`Store`] only; what an engine does beneath is its own affair. This crate must not know shards,
 //! connections, dialects or why something is stored.
 
+mod condition;
 mod embedded;
 mod error;
 mod figures;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{Found, Read, Write, Written};
 
+pub use condition::ConditionCell;
 pub use embedded::Embedded;
 pub use error::StoreError;
 pub use figures::{LATENCY_BUCKETS_MICROS, LatencyFigures, StoreFigures};
 pub use memory::{Faults, Memory, Tables};
 pub use scylla::{Login, Migrated, QuorumOf, ScyllaSettings, migrate, open_scylla, schema};
+pub use switchboard_protocol::model::{Condition, Why};
 pub use threaded::{Engine, Outcome, Threaded};
 
 /// Says whose operation a [`Done`] answers. The store gives it back as it came.
@@ -69,6 +72,8 @@ pub trait Completions: Send + Sync + 'static {
     fn done(&self, ticket: Ticket, done: Done);
     /// Called after the last `done` of a group: wake the shards once.
     fn wake(&self);
+    /// `Store::condition` tells another thing than before: wake every shard to look at it.
+    fn condition_changed(&self);
     /// The store can promise nothing any more (a failed sync, say): the process must end. Called once;
     /// nothing of the failing group was or will be `done`.
     fn fatal(&self, error: StoreError);
@@ -76,8 +81,9 @@ pub trait Completions: Send + Sync + 'static {
 
 /// What the server knows of storage. No method but `close` blocks.
 ///
-/// Writes of one submitter are applied in the order of submission. A read submitted after a write was
-/// `done` sees it; reads and unconfirmed writes have no order.
+/// Writes that one submitter makes about one thing ([`Write`] says what one is) are applied and `done` in the order of
+/// submission; about different things in any. A read submitted after a write was `done` sees it; reads and unconfirmed
+/// writes have no order.
 pub trait Store: Send + Sync + 'static {
     /// Takes an operation, to be answered by `Completions::done` under `ticket`.
     #[expect(clippy::result_large_err, reason = "the op comes back as it went, without an allocation")]
@@ -85,6 +91,9 @@ pub trait Store: Send + Sync + 'static {
     /// Takes no more operations, finishes those accepted, joins the storage threads and gives up the data
     /// directory. Blocks until then. A second call does nothing.
     fn close(&self);
+    /// Whether writes would be durable soon: a load, so that shards may ask once a turn. Who submits one all the same
+    /// (it was accepted before, or nobody asked for it) has it written when that is possible again.
+    fn condition(&self) -> Condition;
     /// Numbers for `/metrics`; totals since the start.
     fn figures(&self) -> StoreFigures;
 }

@@ -13,7 +13,7 @@ use switchboard_protocol::model::limits::{
 use switchboard_protocol::model::{Found, Read, Write, Written};
 
 use crate::figures::Counters;
-use crate::{Completions, Done, Full, Op, Store, StoreError, StoreFigures, Ticket};
+use crate::{Completions, Condition, ConditionCell, Done, Full, Op, Store, StoreError, StoreFigures, Ticket};
 
 /// What became of one write of a committed group: durable, or failed alone and changed nothing.
 pub type Outcome = Result<Written, StoreError>;
@@ -38,6 +38,7 @@ struct Shared {
     queues: RwLock<Option<Queues>>,
     failed: AtomicBool,
     counters: Counters,
+    condition: ConditionCell,
     completions: Arc<dyn Completions>,
 }
 
@@ -63,6 +64,7 @@ impl Threaded {
                 queues: RwLock::new(Some(Queues { writes, reads })),
                 failed: AtomicBool::new(false),
                 counters: Counters::default(),
+                condition: ConditionCell::default(),
                 completions,
             }),
             threads: Mutex::default(),
@@ -113,6 +115,10 @@ impl Store for Threaded {
             // A panic was already told as fatal by the thread's guard.
             let _ = thread.join();
         }
+    }
+
+    fn condition(&self) -> Condition {
+        self.shared.condition.get()
     }
 
     fn figures(&self) -> StoreFigures {

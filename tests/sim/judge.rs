@@ -38,7 +38,11 @@ pub struct Judge {
     pub(super) by_id: BTreeMap<ClientMsgId, Sent>,
     /// Ids that a client has been answered.
     pub(super) acknowledged: BTreeSet<ClientMsgId>,
+    /// Ids of sends whose outcome a client was told not to be known.
+    pub(super) unknown: BTreeSet<ClientMsgId>,
     pub counts: Counts,
+    pub now: u64,
+    pub deadline_millis: u64,
     /// The agents as last listed.
     pub views: Vec<AgentView>,
 }
@@ -64,6 +68,12 @@ pub struct Counts {
     pub revised: u64,
     pub given_to_agents: u64,
     pub given_to_groups: u64,
+    /// Times that storage could not write; what was refused because of it.
+    pub outages: u64,
+    pub refused_away: u64,
+    /// Sends that were answered that their outcome is not known; of those, acknowledged when they were repeated.
+    pub unknown: u64,
+    pub known_after: u64,
 }
 
 impl Judge {

@@ -54,6 +54,8 @@ fn run(world: &mut World) {
             world.calm();
         } else if world.rng.one_in(300) {
             world.crash();
+        } else if world.rng.one_in(400) {
+            world.outage();
         }
     }
 }
@@ -72,7 +74,19 @@ fn again_with_a_trace(seed: u64) {
 fn happened(sum: &Counts) -> bool {
     let Counts { sent, repeated, repeated_after_end, ended, assigned_later, returned, .. } = *sum;
     let Counts { synced, gaps, read, waited, pushed, crashes, accepted, accepted_too_late, offered, .. } = *sum;
-    let rare = [accepted_too_late, repeated_after_end, gaps, returned, waited, crashes];
+    let Counts { outages, refused_away, unknown, known_after, .. } = *sum;
+    let rare = [
+        outages,
+        refused_away,
+        unknown,
+        known_after,
+        accepted_too_late,
+        repeated_after_end,
+        gaps,
+        returned,
+        waited,
+        crashes,
+    ];
     let Counts { revised, given_to_agents, given_to_groups, .. } = *sum;
     let common = [
         revised,

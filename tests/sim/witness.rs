@@ -1,11 +1,11 @@
 //! What peers may see: answers and pushes, judged against what storage has confirmed; and what each device
 //! is owed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_protocol::model::{
     Actor, AgentRef, Answer, Command, ConversationId, Event, Found, Message, MessageId, Noun, Party, PeerName, Read,
-    Refusal, Seq, Side, Target, Transfer, Window, Write, limits,
+    Refusal, Seq, Side, Target, Transfer, Why, Window, Write, limits,
 };
 use switchboard_storage::Tables;
 
@@ -173,6 +173,7 @@ impl Judge {
                 if !super::people::is_loose(id) {
                     assert_eq!(self.by_id.get(id), Some(sent), "a retry is answered as the first time");
                 }
+                self.counts.known_after += u64::from(self.unknown.remove(id));
                 if !self.acknowledged.insert(id.clone()) {
                     self.counts.repeated += 1;
                     self.counts.repeated_after_end += u64::from(!self.decided[&sent.conversation].is_open());
@@ -287,7 +288,17 @@ impl Judge {
             assert!(!known, "{id} was acknowledged and is now refused: {refusal:?}");
         }
         match refusal {
-            Refusal::Busy(_) => {}
+            Refusal::Busy(why) if why.starts_with("the outcome is not known") => {
+                assert!(self.now - asked.at >= self.deadline_millis, "too early: {asked:?}");
+                if let Command::Send { draft, .. } = &asked.command {
+                    self.counts.unknown += 1;
+                    self.unknown.extend(draft.client_msg_id.clone());
+                }
+            }
+            Refusal::Busy(why) => {
+                let away = [Why::DiskFull, Why::ClusterAway, Why::Behind].iter().any(|cause| cause.text() == *why);
+                self.counts.refused_away += u64::from(away);
+            }
             Refusal::Gap { newest } => {
                 let Command::Sync { conversation, after, .. } = asked.command else { panic!("a gap in {asked:?}") };
                 assert!(after.get() > asked.durable, "no gap: {after:?}");
@@ -349,6 +360,16 @@ impl Judge {
         !unbound && customer.is_some() && actor.party().as_ref() == customer
     }
 
+    /// Whatever part of the writes under way a crash has left, no customer has two open conversations for the same.
+    fn one_is_open(&self) {
+        let mut seen = BTreeSet::new();
+        for header in self.decided.values().filter(|header| header.is_open()) {
+            let (customer, named) = (format!("{:?}", header.customer), header.named);
+            let named = named.filter(|_| !matches!(header.customer, Party::User(_)));
+            assert!(seen.insert((customer, named)), "two are open after a crash, one of them {}", header.id);
+        }
+    }
+
     /// Memory is lost; storage says what is left.
     pub fn crashed(&mut self, tables: &Tables) {
         let mut kept: BTreeMap<ConversationId, Seq> = BTreeMap::new();
@@ -367,6 +388,7 @@ impl Judge {
             }
             self.decided.insert(id, (*header).clone());
         }
+        self.one_is_open();
         self.saved = self.decided.clone();
         self.durable = kept.clone();
         let stays = |id: &ConversationId, seq: &Seq| kept.get(id).is_some_and(|last| seq <= last);
@@ -411,6 +433,10 @@ impl Counts {
         self.given_to_agents += run.given_to_agents;
         self.given_to_groups += run.given_to_groups;
         self.crashes += run.crashes;
+        self.outages += run.outages;
+        self.refused_away += run.refused_away;
+        self.unknown += run.unknown;
+        self.known_after += run.known_after;
     }
 }
 

@@ -11,7 +11,8 @@ use switchboard_domain::{
 };
 use switchboard_protocol::model::limits::VSHARDS;
 use switchboard_protocol::model::{
-    Accept, Actor, AgentId, Command, ConversationId, Found, Group, Party, Read, Timestamp, VShard, Write, Written,
+    Accept, Actor, AgentId, Command, Condition, ConversationId, Found, Group, Party, Read, Timestamp, VShard, Why,
+    Write, Written,
 };
 use switchboard_storage::Tables;
 
@@ -33,6 +34,10 @@ pub struct Plan {
     pub read_faults: u64,
     /// Ids in the first block of each virtual shard.
     pub first_ids: u64,
+    /// How long anybody waits for a write.
+    pub deadline_millis: u64,
+    /// One write in so many takes long, and what is behind it with it; 0 for none.
+    pub stalls: u64,
 }
 
 /// What is still to happen.
@@ -42,8 +47,10 @@ enum Happening {
         to: ShardId,
         letter: Letter,
     },
-    /// The first unapplied write of a shard takes effect.
-    Apply(ShardId),
+    /// The first unapplied write of a lane takes effect.
+    Apply(ShardId, Thing),
+    /// Storage can write again.
+    Back,
     Confirm {
         shard: ShardId,
         ticket: u32,
@@ -57,7 +64,15 @@ enum Happening {
     },
 }
 
-/// Writes of one shard: applied and confirmed in order.
+/// What writes are about: those of a shard about one thing are applied and confirmed in order, others in any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Thing {
+    Conversation(ConversationId),
+    Agents,
+    Counters(VShard),
+}
+
+/// Writes of one shard about one thing.
 #[derive(Default)]
 struct Lane {
     unapplied: VecDeque<(u32, Write)>,
@@ -74,6 +89,8 @@ pub struct Asked {
     pub command: Command,
     /// The newest durable seq of the conversation meant, when it was asked.
     pub durable: u64,
+    /// When it was asked.
+    pub at: u64,
     /// The asker was known as the customer of the conversation meant, when it was asked.
     pub own: bool,
 }
@@ -91,7 +108,9 @@ pub struct World {
     pub asked: BTreeMap<u32, Asked>,
     /// The last lines of what happened, if they are wanted.
     pub trace: Option<VecDeque<String>>,
-    lanes: Vec<Lane>,
+    lanes: BTreeMap<(ShardId, Thing), Lane>,
+    /// Storage writes nothing before.
+    away_until: u64,
     mail_at: BTreeMap<(ShardId, ShardId), u64>,
     events: BTreeMap<(u64, u64), Happening>,
     timers: BTreeSet<(u64, u8, u64)>,
@@ -117,7 +136,8 @@ impl World {
             judge: Judge::default(),
             asked: BTreeMap::new(),
             trace: traced.then(VecDeque::new),
-            lanes: Vec::new(),
+            lanes: BTreeMap::new(),
+            away_until: 0,
             mail_at: BTreeMap::new(),
             events: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -156,7 +176,8 @@ impl World {
         let origin = Origin { shard, connection, reply };
         let durable = self.judge.durable_of(&command);
         let own = self.judge.is_own(&actor, &command);
-        let asked = Asked { person, origin, actor: actor.clone(), command: command.clone(), durable, own };
+        let asked =
+            Asked { person, origin, actor: actor.clone(), command: command.clone(), durable, at: self.now, own };
         self.asked.insert(reply, asked);
         self.handle(shard, Input::Request(Request { origin, actor, command }));
     }
@@ -205,17 +226,37 @@ impl World {
         }
     }
 
-    /// Everything in memory is lost, and of the writes not confirmed a random part of each shard's.
+    /// Storage can write nothing for a while, and says so.
+    pub fn outage(&mut self) {
+        if self.now < self.away_until {
+            return;
+        }
+        let why = [Why::DiskFull, Why::ClusterAway, Why::Behind][self.rng.range(0, 3) as usize];
+        let length = [50, 500, 3000][self.rng.range(0, 3) as usize];
+        self.away_until = self.now + self.rng.range(1, length);
+        self.note(|world| format!("AWAY for {}", world.away_until - world.now));
+        self.judge.counts.outages += 1;
+        self.later(self.away_until, Happening::Back);
+        self.tell_condition(Condition::Unwritable(why));
+    }
+
+    fn tell_condition(&mut self, condition: Condition) {
+        for shard in (0..self.plan.shards).map(ShardId) {
+            self.handle(shard, Input::Storage(condition));
+        }
+    }
+
+    /// Everything in memory is lost, and of the writes not confirmed a random part of each lane's.
     pub fn crash(&mut self) {
         let mut survived = 0;
-        for shard in 0..self.lanes.len() {
-            let keep = self.rng.range(0, self.lanes[shard].unapplied.len() as u64 + 1);
-            for _ in 0..keep {
-                let (_, write) = self.lanes[shard].unapplied.pop_front().expect("counted");
+        for (_, mut lane) in std::mem::take(&mut self.lanes) {
+            let keep = self.rng.range(0, lane.unapplied.len() as u64 + 1);
+            for (_, write) in lane.unapplied.drain(..keep as usize) {
                 self.tables.apply(&write);
                 survived += 1;
             }
         }
+        self.away_until = 0;
         self.events.clear();
         self.timers.clear();
         self.mail_at.clear();
@@ -247,11 +288,14 @@ impl World {
             groups: vec![group("default")],
             grace_millis: self.plan.grace_millis,
         };
-        self.lanes = (0..self.plan.shards).map(|_| Lane::default()).collect();
         self.cores.clear();
         for shard in (0..self.plan.shards).map(ShardId) {
             let mut core = Core::new(
-                Settings { agents: agents.clone(), windows: Windows::default() },
+                Settings {
+                    agents: agents.clone(),
+                    windows: Windows::default(),
+                    deadline_millis: self.plan.deadline_millis,
+                },
                 shard,
                 self.placement.clone(),
             );
@@ -285,17 +329,24 @@ impl World {
         self.now = self.now.max(at);
         if timer == Some(at) {
             let (_, kind, id) = self.timers.pop_first().expect("just seen");
-            let timer = match kind {
-                0 => Timer::AgentGrace(AgentId::new(id).expect("was one")),
-                _ => Timer::NamedGrace(ConversationId::from_wire(id).expect("was one")),
+            let desk = self.placement.desk();
+            let (shard, timer) = match kind {
+                0 => (desk, Timer::AgentGrace(AgentId::new(id).expect("was one"))),
+                1 => (desk, Timer::NamedGrace(ConversationId::from_wire(id).expect("was one"))),
+                _ => (ShardId(u16::try_from(id).expect("was one")), Timer::Overdue),
             };
-            self.handle(self.placement.desk(), Input::Timer(timer));
+            self.handle(shard, Input::Timer(timer));
             return true;
         }
         let (_, happening) = self.events.pop_first().expect("just seen");
         match happening {
             Happening::Letter { to, letter } => self.handle(to, Input::Letter(letter)),
-            Happening::Apply(shard) => self.apply(shard),
+            Happening::Apply(shard, thing) if self.now < self.away_until => {
+                let at = self.away_until + between(&mut self.rng, &self.plan.apply_delay);
+                self.later(at, Happening::Apply(shard, thing));
+            }
+            Happening::Apply(shard, thing) => self.apply(shard, thing),
+            Happening::Back => self.tell_condition(Condition::Writable),
             Happening::Confirm { shard, ticket, write, written } => {
                 self.judge.confirmed(&write, &self.tables, &mut self.people, self.plan.read_faults == 0);
                 self.handle(shard, Input::Stored { ticket, outcome: Outcome::Written(written) });
@@ -309,14 +360,26 @@ impl World {
         true
     }
 
-    fn apply(&mut self, shard: ShardId) {
+    fn apply(&mut self, shard: ShardId, thing: Thing) {
         let delay = between(&mut self.rng, &self.plan.confirm_delay);
-        let lane = &mut self.lanes[usize::from(shard.0)];
+        let lane = self.lanes.get_mut(&(shard, thing)).expect("something is to be applied there");
         let (ticket, write) = lane.unapplied.pop_front().expect("one apply for each write");
         let written = self.tables.apply(&write);
         lane.confirm_at = lane.confirm_at.max(self.now + delay);
         let at = lane.confirm_at;
         self.later(at, Happening::Confirm { shard, ticket, write, written });
+    }
+
+    fn write(&mut self, shard: ShardId, ticket: u32, write: Write) {
+        let stalls = self.plan.stalls > 0 && self.rng.one_in(self.plan.stalls);
+        let stall = if stalls { self.rng.range(0, 4 * self.plan.deadline_millis) } else { 0 };
+        let delay = between(&mut self.rng, &self.plan.apply_delay) + stall;
+        let thing = thing_of(&write);
+        let lane = self.lanes.entry((shard, thing)).or_default();
+        lane.unapplied.push_back((ticket, write));
+        lane.apply_at = lane.apply_at.max(self.now + delay);
+        let at = lane.apply_at;
+        self.later(at, Happening::Apply(shard, thing));
     }
 
     fn later(&mut self, at: u64, happening: Happening) {
@@ -331,6 +394,7 @@ impl World {
                 Effect::Answer { origin, result } => {
                     assert_eq!(origin.shard, shard, "an answer at the wrong shard");
                     let asked = self.asked.remove(&origin.reply).expect("an answer nobody waits for, or a second one");
+                    (self.judge.now, self.judge.deadline_millis) = (self.now, self.plan.deadline_millis);
                     self.judge.answered(&asked, &result);
                     self.people.answered(&asked, &result);
                 }
@@ -351,20 +415,17 @@ impl World {
                 }
                 Effect::Write { ticket, write } => {
                     self.judge.wrote(shard, &self.placement, &write);
-                    let delay = between(&mut self.rng, &self.plan.apply_delay);
-                    let lane = &mut self.lanes[usize::from(shard.0)];
-                    lane.unapplied.push_back((ticket, write));
-                    lane.apply_at = lane.apply_at.max(self.now + delay);
-                    let at = lane.apply_at;
-                    self.later(at, Happening::Apply(shard));
+                    self.write(shard, ticket, write);
                 }
                 Effect::Read { ticket, read } => {
                     let at = self.now + between(&mut self.rng, &self.plan.read_delay);
                     self.later(at, Happening::Answer { shard, ticket, read });
                 }
                 Effect::Arm { timer, at } => {
-                    assert_eq!(shard, self.placement.desk(), "only the desk has timers");
+                    let desks = !matches!(timer, Timer::Overdue);
+                    assert!(!desks || shard == self.placement.desk(), "only the desk has this timer");
                     self.timers.insert(match timer {
+                        Timer::Overdue => (at.as_millis(), 2, u64::from(shard.0)),
                         Timer::AgentGrace(agent) => (at.as_millis(), 0, agent.get()),
                         Timer::NamedGrace(conversation) => (at.as_millis(), 1, conversation.get()),
                         // There are no tokens in this world, and no keys.
@@ -394,7 +455,26 @@ impl Plan {
             max_concurrent: u32::try_from(rng.range(1, 4)).expect("small"),
             read_faults: if rng.one_in(4) { 30 } else { 0 },
             first_ids: rng.range(2, 200),
+            deadline_millis: [300, 1000, 10_000][rng.range(0, 3) as usize],
+            stalls: [0, 20, 200][rng.range(0, 3) as usize],
         }
+    }
+}
+
+fn thing_of(write: &Write) -> Thing {
+    match write {
+        Write::Append { conversation, .. }
+        | Write::SaveConversation { conversation, .. }
+        | Write::MarkRead { conversation, .. }
+        | Write::Revise { conversation, .. } => Thing::Conversation(conversation.id),
+        Write::SaveAgent(_) | Write::DeleteAgent(_) => Thing::Agents,
+        Write::LeaseIds(vshards) => Thing::Counters(vshards[0]),
+        Write::CreateCustomer(_)
+        | Write::UpdateCustomer { .. }
+        | Write::SaveToken { .. }
+        | Write::RemoveTokens(_)
+        | Write::KeepAnswer(_)
+        | Write::ForgetAnswers(_) => unreachable!("there are no records, tokens and keys in this world"),
     }
 }
 

@@ -118,6 +118,10 @@ pub const WAITING_MAX_REQUESTS: usize = 256;
 /// Storage operations a shard has under way; past it new commands are refused as busy (about 0.4 s of
 /// writes at 40,000 a second).
 pub const INFLIGHT_MAX_OPS: usize = 16_384;
+/// A shard looks for those who wait too long for a write once in a tenth of the deadline, but not oftener than this.
+pub const OVERDUE_LOOK_MIN_MS: u64 = 100;
+/// And not less often: it is a look at each operation under way, 0.1 ms with as many as there may be.
+pub const OVERDUE_LOOK_MAX_MS: u64 = 1_000;
 /// Client message ids remembered per open conversation; older ones are looked up in storage.
 pub const DEDUP_RECENT_IDS: usize = 64;
 /// Older ones of which 8 bytes are kept, so that a new one needs no look-up: 40 KiB of a very long conversation.

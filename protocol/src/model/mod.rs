@@ -6,6 +6,7 @@
 mod agent;
 mod answer;
 mod command;
+mod condition;
 mod conversation;
 mod customer;
 mod event;
@@ -23,6 +24,7 @@ mod token;
 pub use agent::{Accept, AgentChange, AgentDraft, AgentProfile, AgentStatus, AgentView, AvailableAgent};
 pub use answer::Answer;
 pub use command::{AgentChoice, AgentRef, Command, PeerName, Target, Transfer, Window};
+pub use condition::{Condition, Why};
 pub use conversation::{Conversation, State};
 pub use customer::{
     Channel, CustomerAnswer, CustomerChange, CustomerCommand, CustomerDraft, CustomerProfile, CustomerQuery,

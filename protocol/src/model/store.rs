@@ -9,8 +9,9 @@ use super::{
     ListPosition, Listed, Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
 };
 
-/// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
-/// the order of submission.
+/// A change that is durable when it is confirmed. Each is atomic. Those that one submitter makes about one thing are
+/// applied and confirmed in the order of submission, those about different things in any. Things are: a conversation
+/// with its messages; all agents together; a virtual shard's counters; a customer; a token; a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// A message, with the header that includes it and its dedup key, all or nothing.

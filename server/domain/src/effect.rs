@@ -36,8 +36,8 @@ pub enum Effect {
         /// The letter.
         letter: Letter,
     },
-    /// Make something durable; `Input::Stored` follows when it is. Writes of a shard are applied and
-    /// confirmed in order.
+    /// Make something durable; `Input::Stored` follows when it is. Writes of a shard about one thing (`Write` says what
+    /// one is) are applied and confirmed in order, those about different things in any.
     Write {
         /// Comes back with the outcome.
         ticket: u32,

@@ -1,6 +1,6 @@
 //! What the core is handed: one closed enum of everything that can happen to a shard's part of the world.
 
-use switchboard_protocol::model::{Accept, Actor, AgentChange, Command, Found, Party, Written};
+use switchboard_protocol::model::{Accept, Actor, AgentChange, Command, Condition, Found, Party, Written};
 
 use crate::{Letter, ShardId, Timer};
 
@@ -80,6 +80,8 @@ pub enum Input {
         /// What it told.
         outcome: Outcome,
     },
+    /// Storage can write, or cannot, from now on. Until the first of these it can.
+    Storage(Condition),
     /// A timer that `Effect::Arm` set has come.
     Timer(Timer),
 }

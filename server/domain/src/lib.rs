@@ -7,6 +7,7 @@
 //!
 //! This crate must not know sockets, clocks, threads, random sources, files, logs, metrics or dialects.
 
+mod asker;
 pub mod conversation;
 mod core;
 mod delivery;

@@ -13,4 +13,6 @@ pub enum Timer {
     TokenSweep,
     /// It is time to look for answers that are kept no longer.
     AnswerSweep,
+    /// It is time to look for those who wait too long for a write.
+    Overdue,
 }

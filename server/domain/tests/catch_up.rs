@@ -17,7 +17,7 @@ const HOME: ShardId = ShardId(1);
 
 fn core(shard: ShardId, placement: &Placement) -> Core {
     let agents = Defaults { max_concurrent: 10, groups: vec![Group::default()], grace_millis: 30_000 };
-    Core::new(Settings { agents, windows: Windows::default() }, shard, placement.clone())
+    Core::new(Settings { agents, windows: Windows::default(), deadline_millis: 10_000 }, shard, placement.clone())
 }
 
 fn handle(core: &mut Core, input: Input) -> Vec<Effect> {

@@ -60,7 +60,7 @@ impl World {
         for shard in (0..self.placement.shards()).map(ShardId) {
             let groups = vec![Group::default()];
             let agents = Defaults { max_concurrent: 10, groups, grace_millis: GRACE_MS };
-            let settings = Settings { agents, windows: Windows::default() };
+            let settings = Settings { agents, windows: Windows::default(), deadline_millis: 10_000 };
             let mut core = Core::new(settings, shard, self.placement.clone());
             let mut effects = Vec::new();
             core.start(Timestamp::from_millis(self.now), &start, &mut effects);

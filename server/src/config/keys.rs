@@ -340,6 +340,7 @@ pub(super) const KEYS: &[Key] = &[
         "message.recall_window",
         Kind::Duration { range: secs(0..=31_536_000), slot: |config| &mut config.message_recall_window },
     ),
+    plain("storage.deadline", Kind::Duration { range: secs(1..=600), slot: |config| &mut config.storage_deadline }),
     plain(
         "log.format",
         Kind::Text {

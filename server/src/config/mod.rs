@@ -121,6 +121,8 @@ pub struct Config {
     pub message_edit_window: Duration,
     /// `message.recall_window`: how long after it was sent its sender may recall it. 2 min.
     pub message_recall_window: Duration,
+    /// `storage.deadline`: how long a request waits for its write before it is told that the outcome is not known. 10 s.
+    pub storage_deadline: Duration,
     /// `log.format`: `text` or `json`. `text`.
     pub log_format: LogFormat,
     /// `log.level`: `info`, or directives as `RUST_LOG` takes them. `info`.
@@ -159,6 +161,7 @@ impl Default for Config {
             webchat_signing_key: None,
             message_edit_window: Duration::from_secs(24 * 3600),
             message_recall_window: Duration::from_secs(120),
+            storage_deadline: Duration::from_secs(10),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
         }

@@ -11,9 +11,9 @@ pub(super) fn livez(call: Call<'_>) -> Handled {
     Handled::Response(Response::text(status, text))
 }
 
-/// `GET /readyz`: 503 while starting and while draining.
+/// `GET /readyz`: 503 while starting, while draining, and while storage cannot write.
 pub(super) fn readyz(call: Call<'_>) -> Handled {
-    let (status, text) = call.shared.health.readyz();
+    let (status, text) = call.shared.health.readyz(call.shared.store.condition());
     Handled::Response(Response::text(status, text))
 }
 

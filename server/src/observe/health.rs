@@ -1,6 +1,9 @@
 //! `/livez` and `/readyz`: where the process is in its life. Shared by all shards; no lock.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use switchboard_storage::Condition;
 
 /// Where the process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,29 +53,35 @@ impl Health {
         (200, "ok\n")
     }
 
-    /// Status and body of `/readyz`: 200 only while new connections are welcome.
-    pub fn readyz(&self) -> (u16, &'static str) {
-        match self.phase() {
-            Phase::Starting => (503, "starting\n"),
-            Phase::Ready => (200, "ok\n"),
-            Phase::Draining => (503, "draining\n"),
+    /// Status and body of `/readyz`: 200 only while new connections are welcome and storage takes what they send.
+    pub fn readyz(&self, storage: Condition) -> (u16, Cow<'static, str>) {
+        match (self.phase(), storage) {
+            (Phase::Starting, _) => (503, "starting\n".into()),
+            (Phase::Ready, Condition::Writable) => (200, "ok\n".into()),
+            (Phase::Ready, Condition::Unwritable(why)) => (503, format!("storage: {}\n", why.text()).into()),
+            (Phase::Draining, _) => (503, "draining\n".into()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use switchboard_storage::Why;
+
     use super::*;
 
     #[test]
     fn ready_only_between_start_and_drain() {
         let health = Health::new();
-        assert_eq!(health.readyz(), (503, "starting\n"));
+        let full = Condition::Unwritable(Why::DiskFull);
+        assert_eq!(health.readyz(Condition::Writable), (503, "starting\n".into()));
         health.ready();
-        assert_eq!(health.readyz(), (200, "ok\n"));
+        assert_eq!(health.readyz(Condition::Writable), (200, "ok\n".into()));
+        assert_eq!(health.readyz(full), (503, "storage: the disk is full\n".into()));
+        assert_eq!(health.readyz(Condition::Writable), (200, "ok\n".into()));
         health.drain();
         health.ready();
-        assert_eq!(health.readyz(), (503, "draining\n"));
+        assert_eq!(health.readyz(full), (503, "draining\n".into()));
         assert_eq!(health.livez().0, 200);
     }
 }

@@ -41,7 +41,7 @@ impl Shard {
                 self.port.send(usize::from(to.0), Mail::Letter(letter));
             }
             Effect::Write { ticket, write } => {
-                self.writes_asked.push_back(Instant::now());
+                self.write_asked(ticket);
                 self.submit(u64::from(ticket) | WRITE_TICKET, Op::Write(write));
             }
             Effect::Read { ticket, read } => self.submit(u64::from(ticket), Op::Read(read)),
@@ -126,6 +126,14 @@ impl Shard {
 
     fn expel(&mut self, id: ConnectionId) {
         self.close(id, CloseCode::POLICY_VIOLATION, "this account was deleted");
+    }
+
+    fn write_asked(&mut self, ticket: u32) {
+        let (ticket, now) = (ticket as usize, Instant::now());
+        if self.writes_asked.len() <= ticket {
+            self.writes_asked.resize(ticket + 1, now);
+        }
+        self.writes_asked[ticket] = now;
     }
 
     fn submit(&mut self, number: u64, op: Op) {

@@ -24,7 +24,7 @@ use slab::Slab;
 use switchboard_domain::{ConnectionId, Core, Effect, Placement, ShardId};
 use switchboard_protocol::dialect::{Scratch, Settings as DialectSettings};
 use switchboard_protocol::model::limits;
-use switchboard_storage::{Op, Store, Ticket};
+use switchboard_storage::{Condition, Op, Store, Ticket};
 
 use crate::auth::jwt::Verifier;
 use crate::auth::origin::OriginPolicy;
@@ -114,8 +114,10 @@ pub struct Shard {
     alarm: Alarm,
     /// Operations that storage's queues had no room for, in order.
     unsubmitted: VecDeque<(Ticket, Op)>,
-    /// When each write under way was asked for; writes are confirmed in order.
-    writes_asked: VecDeque<Instant>,
+    /// When each write under way was asked for, by its ticket.
+    writes_asked: Vec<Instant>,
+    /// What the core was last told of storage.
+    condition: Condition,
     draining: Option<drain::Draining>,
     /// Bytes in all outboxes, as far as sockets did not take them.
     pub(crate) outbox_bytes: usize,
@@ -156,7 +158,8 @@ impl Shard {
             stored: parts.stored,
             alarm,
             unsubmitted: VecDeque::new(),
-            writes_asked: VecDeque::new(),
+            writes_asked: Vec::new(),
+            condition: Condition::Writable,
             draining: None,
             outbox_bytes: 0,
             mails: Vec::new(),

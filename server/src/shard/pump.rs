@@ -48,7 +48,9 @@ impl Shard {
             }
             // Whatever a bell announces must be looked at here, or a ring just before the shard sleeps is lost.
             let (port, stored, told, unsent) = (&self.port, &self.stored, self.told(), !self.dirty.is_empty());
-            self.readiness.wait(&mut ready, || unsent || port.has_mail() || !stored.is_empty() || told()).await?;
+            let (store, condition) = (self.shared.store.clone(), self.condition);
+            let news = || unsent || port.has_mail() || !stored.is_empty() || told() || store.condition() != condition;
+            self.readiness.wait(&mut ready, news).await?;
         }
     }
 
@@ -56,6 +58,7 @@ impl Shard {
     fn turn(&mut self, ready: &[Ready]) -> io::Result<()> {
         self.clock.turn();
         self.begin_drain_if_told();
+        self.look_at_storage();
         self.take_stored();
         self.take_mail();
         for ready in ready {
@@ -91,16 +94,23 @@ impl Shard {
         self.run_effects();
     }
 
+    /// Tells the core whether storage can write, if that is news.
+    fn look_at_storage(&mut self) {
+        let condition = self.shared.store.condition();
+        if condition != self.condition {
+            self.condition = condition;
+            self.handle(Input::Storage(condition));
+        }
+    }
+
     fn take_stored(&mut self) {
         for _ in 0..limits::STORED_BATCH_OPS {
             let Some((number, done)) = self.stored.next() else { return };
             let ticket = u32::try_from(number & !WRITE_TICKET).expect("tickets are the core's 32-bit numbers");
-            let asked = if number & WRITE_TICKET == 0 { None } else { self.writes_asked.pop_front() };
             let outcome = match done {
                 Done::Written(written) => {
-                    if let Some(asked) = asked {
-                        self.figures.durable(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
-                    }
+                    let asked = self.writes_asked[ticket as usize];
+                    self.figures.durable(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
                     Outcome::Written(written)
                 }
                 Done::Found(found) => Outcome::Found(found),

@@ -54,6 +54,12 @@ impl Completions for ShardCompletions {
         }
     }
 
+    fn condition_changed(&self) {
+        for (_, waker) in &self.shards {
+            waker.ring();
+        }
+    }
+
     fn fatal(&self, error: StoreError) {
         // Nothing that was not confirmed was told to anybody; what was confirmed is there at the next start.
         eprintln!("switchboard: storage failed: {error}; the process ends, everything acknowledged is kept");

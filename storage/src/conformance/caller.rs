@@ -65,6 +65,8 @@ impl Completions for Inbox {
         });
     }
 
+    fn condition_changed(&self) {}
+
     fn wake(&self) {
         self.hear(|heard| heard.wakes += 1);
     }

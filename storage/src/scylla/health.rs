@@ -2,8 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use super::store::Shared;
+use crate::{Condition, Why};
 
 /// A cluster that has failed every try for so long is away: single tries fail whenever a node dies.
 const AWAY_AFTER: Duration = Duration::from_millis(1000);
@@ -11,27 +13,28 @@ const AWAY_AFTER: Duration = Duration::from_millis(1000);
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was seen of the cluster.
-#[derive(Debug)]
 pub(super) struct Health {
-    away: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    away: Cell<bool>,
     failing_since: Cell<Option<Instant>>,
     logged: Cell<Option<Instant>>,
     last_error: RefCell<String>,
 }
 
 impl Health {
-    /// `away` is shown to whoever asks from other threads.
-    pub(super) fn new(away: Arc<AtomicBool>) -> Self {
-        Self { away, failing_since: Cell::default(), logged: Cell::default(), last_error: RefCell::default() }
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let away = Cell::new(false);
+        Self { shared, away, failing_since: Cell::default(), logged: Cell::default(), last_error: RefCell::default() }
     }
 
     /// A try succeeded.
     pub(super) fn worked(&self) {
         if let Some(since) = self.failing_since.take()
-            && self.away.swap(false, Ordering::AcqRel)
+            && self.away.replace(false)
         {
             tracing::info!(after = ?since.elapsed(), "the cluster answers again");
             self.logged.set(None);
+            self.say();
         }
     }
 
@@ -44,10 +47,21 @@ impl Health {
         self.look();
     }
 
-    /// Looks at the time.
+    /// Tells others how it is.
+    fn say(&self) {
+        self.shared.is(match (self.away.get(), self.shared.is_behind()) {
+            (true, _) => Condition::Unwritable(Why::ClusterAway),
+            (false, true) => Condition::Unwritable(Why::Behind),
+            (false, false) => Condition::Writable,
+        });
+    }
+
+    /// Looks at the time and at what waits.
     pub(super) fn look(&self) {
+        self.say();
         let Some(since) = self.failing_since.get().filter(|since| since.elapsed() >= AWAY_AFTER) else { return };
-        self.away.store(true, Ordering::Release);
+        self.away.set(true);
+        self.say();
         if self.logged.get().is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.logged.set(Some(Instant::now()));
             let error = &*self.last_error.borrow();

@@ -138,7 +138,7 @@ async fn start(settings: &ScyllaSettings, shared: &Arc<Shared>) -> Result<Rc<Eng
         statements,
         clock,
         owner,
-        health: Rc::new(Health::new(shared.away.clone())),
+        health: Rc::new(Health::new(shared.clone())),
         permits: Semaphore::new(settings.max_in_flight),
         fatal: Box::new(move |error| of_fatal.fail(error)),
     };

@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::figures::Counters;
-use crate::{Completions, Full, Op, Store, StoreError, StoreFigures, Ticket};
+use crate::condition::ConditionCell;
+use crate::{Completions, Condition, Full, Op, Store, StoreError, StoreFigures, Ticket};
 
 /// An operation on its way to the storage thread.
 #[derive(Debug)]
@@ -28,8 +29,7 @@ pub(super) struct Shared {
     /// Writes and reads that were taken and are not finished.
     writes: AtomicUsize,
     reads: AtomicUsize,
-    /// The cluster does not carry out statements.
-    pub(super) away: Arc<AtomicBool>,
+    condition: ConditionCell,
     failed: AtomicBool,
     /// Something was told, or the last operation is finished.
     pub(super) wanted: Notify,
@@ -42,7 +42,7 @@ impl Shared {
             completions,
             writes: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
-            away: Arc::default(),
+            condition: ConditionCell::default(),
             failed: AtomicBool::new(false),
             wanted: Notify::new(),
         })
@@ -67,6 +67,18 @@ impl Shared {
     /// Whether nothing is under way.
     pub(super) fn idle(&self) -> bool {
         self.writes.load(Ordering::Acquire) == 0 && self.reads.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether so many writes wait that new ones had better not come.
+    pub(super) fn is_behind(&self) -> bool {
+        self.writes.load(Ordering::Acquire) > STORE_WRITE_QUEUE_OPS / 4 * 3
+    }
+
+    /// Whether the cluster carries statements out, as of now.
+    pub(super) fn is(&self, condition: Condition) {
+        if self.condition.set(condition) {
+            self.completions.condition_changed();
+        }
     }
 
     /// Tells, once, that the process must end.
@@ -124,6 +136,10 @@ impl Store for Scylla {
             // A panic was already told as fatal by the thread's guard.
             let _ = thread.join();
         }
+    }
+
+    fn condition(&self) -> Condition {
+        self.shared.condition.get()
     }
 
     fn figures(&self) -> StoreFigures {

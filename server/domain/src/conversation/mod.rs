@@ -19,6 +19,7 @@ pub(crate) use closed::close;
 pub(crate) use dedup::{Dedup, Known};
 pub(crate) use pending::{assign, open};
 
+use crate::asker::Asker;
 use crate::directory::Directory;
 use crate::{ConnectionId, Origin, ShardId};
 
@@ -50,20 +51,20 @@ pub(crate) struct Watcher {
 /// What follows when a write of a conversation is durable.
 #[derive(Debug)]
 pub(crate) enum Then {
-    /// A message is stored: answer its senders, tell the others.
-    Sent { message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin },
+    /// A message is stored: answer its senders, tell the others. `except` is told by its answer.
+    Sent { message: Message, scene: Scene, waiting: Vec<Asker>, except: Option<Origin> },
     /// An assignment is stored: tell both sides and who gave it away, then what the agent has not read.
     Assigned { scene: Scene, at: Timestamp, former: Option<AgentId>, backlog: bool },
     /// It is stored that the conversation waits: offer it; tell who gave it away, and the customer if `told`.
     Waits { scene: Scene, group: Group, at: Timestamp, former: Option<AgentId>, left: Option<Group>, told: bool },
     /// A revision is stored: answer, tell both sides and who looks on.
-    Revised { origin: Origin, scene: Scene },
+    Revised { asker: Option<Asker>, scene: Scene },
     /// Marks are stored: answer the reader, tell the writer.
-    Read { origin: Origin, scene: Scene, of: Side, at: Timestamp },
+    Read { asker: Option<Asker>, scene: Scene, of: Side, at: Timestamp },
     /// The end is stored: answer, tell both sides, free the agent.
-    Ended { origin: Origin, scene: Scene, by: Side, at: Timestamp },
+    Ended { asker: Option<Asker>, scene: Scene, by: Side, at: Timestamp },
     /// No write: an answer that shows what the writes before it made.
-    Barrier { origin: Origin, answer: Answer },
+    Barrier { asker: Asker, answer: Answer },
 }
 
 impl Live {
@@ -184,13 +185,15 @@ impl Live {
         !self.header.is_open() && self.writes.is_empty()
     }
 
-    /// The origins waiting for a message that is under way, by its seq.
-    pub(crate) fn join(&mut self, seq: Seq, origin: Origin) -> bool {
+    /// Joins those who wait for a message that is under way, by its seq; false if it is not.
+    pub(crate) fn join(&mut self, seq: Seq, asker: Asker) -> bool {
         for then in &mut self.writes {
-            if let Then::Sent { message, waiting, .. } = then
+            if let Then::Sent { message, waiting, except, .. } = then
                 && message.seq == seq
             {
-                waiting.push(origin);
+                waiting.push(asker);
+                // Who was answered that nobody knows yet would else hear its own message twice.
+                except.get_or_insert(asker.origin);
                 return true;
             }
         }

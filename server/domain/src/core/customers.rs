@@ -37,7 +37,7 @@ pub(super) enum Then {
     Page { origin: Origin, size: u32 },
     /// Tokens nobody shows any more.
     Expired,
-    /// One that was shown too late is removed.
+    /// One that was shown too late is removed; or whoever waited was told that it takes too long.
     Forgotten,
     /// They are removed; `more` may be there.
     Removed { more: bool },
@@ -332,6 +332,26 @@ impl Core {
             Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => self.arm_token_sweep(),
         }
     }
+}
+
+/// Takes who waits for a write that is under way for long; what would follow it is not done, since nobody waits for
+/// that.
+pub(super) fn give_up(then: &mut Then) -> Option<Origin> {
+    let origin = match then {
+        Then::Entered(entering, _) => entering.origin,
+        Then::TokenSaved { origin, .. } | Then::Created { origin, .. } | Then::Changed { origin, .. } => *origin,
+        Then::Bearer { .. }
+        | Then::Entering(_)
+        | Then::TokenFor { .. }
+        | Then::Show(_)
+        | Then::Changing { .. }
+        | Then::Page { .. }
+        | Then::Expired
+        | Then::Forgotten
+        | Then::Removed { .. } => return None,
+    };
+    *then = Then::Forgotten;
+    Some(origin)
 }
 
 /// Boxed: what follows a message, which is much more frequent, stays small.

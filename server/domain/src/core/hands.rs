@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use slab::Slab;
 use switchboard_protocol::model::{
-    AgentProfile, Answer, Event, Party, Read, Refusal, Timestamp, VShard, Write, limits,
+    AgentProfile, Answer, Condition, Event, Party, Read, Refusal, Timestamp, VShard, Write, limits,
 };
 
-use super::revise::Windows;
 use super::status::Statuses;
 use super::stored::Then;
 use super::workbench::Offers;
+use super::{Settings, revise::Windows};
+use crate::asker::Asker;
 use crate::delivery::Devices;
 use crate::directory::Directory;
 use crate::ids::Ids;
@@ -31,12 +32,25 @@ pub(super) struct Hands {
     pub(super) offers: Offers,
     pub(super) statuses: Statuses,
     pub(super) windows: Windows,
+    /// Whether storage can write.
+    pub(super) condition: Condition,
+    /// How long anybody waits for a write.
+    pub(super) deadline_millis: u64,
+    /// `Timer::Overdue` is armed.
+    pub(super) watching: bool,
     local: VecDeque<Letter>,
-    tickets: Slab<Then>,
+    tickets: Slab<UnderWay>,
+}
+
+/// A storage operation under way.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) since: Timestamp,
+    pub(super) then: Then,
 }
 
 impl Hands {
-    pub(super) fn new(shard: ShardId, placement: Placement, windows: Windows) -> Self {
+    pub(super) fn new(shard: ShardId, placement: Placement, settings: &Settings) -> Self {
         Self {
             shard,
             placement,
@@ -47,7 +61,10 @@ impl Hands {
             ids: Ids::default(),
             offers: Offers::default(),
             statuses: Statuses::default(),
-            windows,
+            windows: settings.windows,
+            condition: Condition::Writable,
+            deadline_millis: settings.deadline_millis,
+            watching: false,
             local: VecDeque::new(),
             tickets: Slab::new(),
         }
@@ -71,6 +88,16 @@ impl Hands {
 
     pub(super) fn ops_under_way(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// The storage operations under way.
+    pub(super) fn under_way(&mut self) -> impl Iterator<Item = &mut UnderWay> {
+        self.tickets.iter_mut().map(|(_, under_way)| under_way)
+    }
+
+    /// Who asks now.
+    pub(super) const fn asker(&self, origin: Origin) -> Asker {
+        Asker { origin, since: self.now }
     }
 
     /// Whether another request may begin storage operations.
@@ -98,6 +125,13 @@ impl Hands {
         } else {
             self.out
                 .push(Effect::Mail { to: origin.shard, letter: Letter::Answer { origin, result: Box::new(result) } });
+        }
+    }
+
+    /// Answers who still waits.
+    pub(super) fn answer_asker(&mut self, asker: Option<Asker>, result: Result<Answer, Refusal>) {
+        if let Some(asker) = asker {
+            self.answer(asker.origin, result);
         }
     }
 
@@ -133,6 +167,7 @@ impl Hands {
     pub(super) fn write(&mut self, then: Then, write: Write) {
         let ticket = self.ticket(then);
         self.out.push(Effect::Write { ticket, write });
+        self.watch_writes();
     }
 
     pub(super) fn read(&mut self, then: Then, read: Read) {
@@ -146,7 +181,7 @@ impl Hands {
 
     /// What was to follow a storage operation that has ended.
     pub(super) fn redeem(&mut self, ticket: u32) -> Then {
-        self.tickets.remove(ticket as usize)
+        self.tickets.remove(ticket as usize).then
     }
 
     /// Mints an id and sees to it that the leases do not run out.
@@ -163,6 +198,7 @@ impl Hands {
     }
 
     fn ticket(&mut self, then: Then) -> u32 {
-        u32::try_from(self.tickets.insert(then)).expect("operations under way are bounded far below 2^32")
+        let ticket = self.tickets.insert(UnderWay { since: self.now, then });
+        u32::try_from(ticket).expect("operations under way are bounded far below 2^32")
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Then {
     /// Whether a request under this key was answered before.
     Known { origin: Origin, name: KeyName, fingerprint: Fingerprint },
     /// An answer is kept.
-    Kept { origin: Origin, name: KeyName },
+    Kept { origin: Option<Origin>, name: KeyName },
     /// Answers nobody is to be given any more.
     Expired,
     /// They are forgotten; `more` may be there.
@@ -78,7 +78,7 @@ impl Core {
             }
             KeyCommand::Finish { name, kept: Some(kept) } => {
                 let write = Write::KeepAnswer(Box::new((name.clone(), kept)));
-                self.hands.write(follow(Then::Kept { origin, name }), write);
+                self.hands.write(follow(Then::Kept { origin: Some(origin), name }), write);
             }
         }
     }
@@ -119,7 +119,9 @@ impl Core {
                     Outcome::Written(_) => Ok(Answer::Key(Box::new(KeyAnswer::Finished))),
                     Outcome::Found(_) | Outcome::Unavailable => Err(UNAVAILABLE),
                 };
-                self.hands.answer(origin, result);
+                if let Some(origin) = origin {
+                    self.hands.answer(origin, result);
+                }
             }
             Then::Expired => match outcome {
                 Outcome::Found(Found::ExpiredAnswers(names)) if !names.is_empty() => {
@@ -155,6 +157,14 @@ fn known(outcome: Outcome, fingerprint: Fingerprint, name: &KeyName, now: Timest
             Some(_) => Err(Refusal::KeyReused),
         },
         Outcome::Found(_) | Outcome::Written(_) | Outcome::Unavailable => Err(UNAVAILABLE),
+    }
+}
+
+/// Takes who waits for a write that is under way for long. The key stays in progress until it is known.
+pub(super) fn give_up(then: &mut Then) -> Option<Origin> {
+    match then {
+        Then::Kept { origin, .. } => origin.take(),
+        Then::Known { .. } | Then::Expired | Then::Forgotten { .. } => None,
     }
 }
 

@@ -5,7 +5,7 @@
 //! `revise` edits and recalls messages; `transfer` gives conversations away; `workbench` is lists, picks and who looks
 //! on; `customers` keeps their records and all opaque tokens; `keyed` sees to it that a request
 //! under a key is carried out once; `status` tells who watches an agent; `stored` goes on
-//! where storage was waited for; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
+//! where storage was waited for, `slow` looks after those who wait for it long; `desk_shard` is the desk's side of the mail; `start` rebuilds the state.
 
 mod customers;
 mod desk_shard;
@@ -15,6 +15,7 @@ mod pair;
 mod peer;
 mod request;
 mod revise;
+mod slow;
 mod start;
 mod status;
 mod stored;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub agents: Defaults,
     /// How long messages may be edited and recalled.
     pub windows: Windows,
+    /// How long anybody waits for a write before it is told that its outcome is not known.
+    pub deadline_millis: u64,
 }
 
 /// Plain numbers about a core, for whoever wants to show them.
@@ -88,8 +91,9 @@ struct Slot {
 /// What is to be done at a conversation, in order of arrival.
 #[derive(Debug)]
 enum Job {
-    /// A request; `new_to_storage` once storage was asked about its client message id and knew none.
-    Request { request: Request, new_to_storage: bool },
+    /// A request that is here since an instant; `new_to_storage` once storage was asked about its client message id and
+    /// knew none.
+    Request { request: Request, since: Timestamp, new_to_storage: bool },
     /// A word of the desk.
     Tell(DeskTell),
 }
@@ -97,9 +101,10 @@ enum Job {
 impl Core {
     /// A core that knows nothing yet; [`Core::start`] tells it.
     pub fn new(settings: Settings, shard: ShardId, placement: Placement) -> Self {
+        let hands = Hands::new(shard, placement.clone(), &settings);
         let desk = (placement.desk() == shard).then(|| Desk::new(settings.agents));
         Self {
-            hands: Hands::new(shard, placement, settings.windows),
+            hands,
             conversations: HashMap::new(),
             open: HashMap::new(),
             numbers: HashMap::new(),
@@ -137,6 +142,7 @@ impl Core {
             }
             Input::Letter(letter) => self.letter(letter),
             Input::Stored { ticket, outcome } => self.stored(ticket, outcome),
+            Input::Storage(condition) => self.hands.condition = condition,
             Input::Timer(timer) => self.timer(timer),
         }
         while let Some(letter) = self.hands.next_local() {
@@ -204,6 +210,7 @@ impl Core {
         match (timer, &mut self.desk) {
             (Timer::TokenSweep, _) => return self.sweep_tokens(),
             (Timer::AnswerSweep, _) => return self.sweep_answers(),
+            (Timer::Overdue, _) => return self.look_for_overdue(),
             (Timer::AgentGrace(agent), Some(desk)) => desk.grace_over(now, agent, &mut decisions),
             (Timer::NamedGrace(conversation), Some(desk)) => desk.named_grace_over(now, conversation, &mut decisions),
             (Timer::AgentGrace(_) | Timer::NamedGrace(_), None) => {}

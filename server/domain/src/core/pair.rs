@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 use smallvec::SmallVec;
 use switchboard_protocol::model::{
     Actor, AgentChoice, AgentId, AgentRef, Answer, Channel, Command, Conversation, ConversationId, CustomerNumber,
-    Group, Noun, Party, Read, Refusal, Sender, Side, Target, limits,
+    Group, Noun, Party, Read, Refusal, Sender, Side, Target, Timestamp, limits,
 };
 
 use super::request::{NO_CONVERSATION, client_msg_id};
@@ -17,12 +17,12 @@ use super::stored::Then as After;
 use super::{Core, Job};
 use crate::conversation::{Known, Opening};
 use crate::ids::Ids;
-use crate::{DeskAsk, Request};
+use crate::{DeskAsk, Origin, Request};
 
 /// Requests of one customer (or to one) that wait for storage.
 #[derive(Debug, Default)]
 pub(super) struct PairSlot {
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<(Request, Timestamp)>,
     known: Option<KnownCustomer>,
     /// Storage was asked for the first request's client message id in what has ended and knew none.
     new_to_storage: bool,
@@ -31,6 +31,25 @@ pub(super) struct PairSlot {
     waits: Waits,
     /// A conversation of this customer ended since storage was asked: the answer may be from before.
     stale: bool,
+}
+
+impl PairSlot {
+    /// Takes those who wait too long for an end to be durable.
+    pub(super) fn give_up(&mut self, is_overdue: impl Fn(Timestamp) -> bool) -> Vec<Origin> {
+        if self.waits != Waits::End {
+            return Vec::new();
+        }
+        let mut overdue = Vec::new();
+        self.waiting.retain(|(request, since)| {
+            if is_overdue(*since) {
+                overdue.push(request.origin);
+            }
+            !is_overdue(*since)
+        });
+        // What was known for the first of them.
+        self.caught_up &= overdue.is_empty();
+        overdue
+    }
 }
 
 /// What the first request waits for.
@@ -129,7 +148,7 @@ impl Core {
         if slot.waiting.len() >= limits::WAITING_MAX_REQUESTS {
             return self.hands.answer(request.origin, Err(Refusal::Busy("this visitor is behind")));
         }
-        slot.waiting.push_back(request);
+        slot.waiting.push_back((request, self.hands.now));
         self.run_pairs(&customer);
     }
 
@@ -148,7 +167,7 @@ impl Core {
             Some(_) => {}
             None => {
                 slot.caught_up = false;
-                if let Some(request) = slot.waiting.pop_front() {
+                if let Some((request, _)) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, Err(Refusal::Busy("storage is unavailable")));
                 }
             }
@@ -166,7 +185,7 @@ impl Core {
         match seen {
             Some(result) => {
                 slot.caught_up = false;
-                if let Some(request) = slot.waiting.pop_front() {
+                if let Some((request, _)) = slot.waiting.pop_front() {
                     self.hands.answer(request.origin, result);
                 }
             }
@@ -209,7 +228,7 @@ impl Core {
             if slot.waits != Waits::Nothing {
                 return;
             }
-            let Some(request) = slot.waiting.pop_front() else {
+            let Some((request, since)) = slot.waiting.pop_front() else {
                 self.pairs.remove(customer);
                 if !self.open.contains_key(customer) {
                     self.ended.remove(customer);
@@ -219,14 +238,14 @@ impl Core {
             let new_to_storage = std::mem::take(&mut slot.new_to_storage);
             let caught_up = std::mem::take(&mut slot.caught_up);
             match self.pair_step(customer, &request, new_to_storage, caught_up) {
-                Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
+                Ok(Step::Go(id)) => self.enqueue(id, Job::Request { request, since, new_to_storage: false }),
                 Ok(Step::Other(id)) => self.request(about(request, id)),
                 Ok(Step::Answered(answer)) => self.hands.answer(request.origin, Ok(answer)),
                 Ok(Step::Wait(waits)) => {
                     let slot = self.pairs.get_mut(customer).expect("its requests are being run");
                     slot.waits = waits;
                     slot.caught_up = caught_up;
-                    slot.waiting.push_front(request);
+                    slot.waiting.push_front((request, since));
                 }
                 Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use switchboard_protocol::model::{
     Actor, AgentId, Answer, BodyKind, ClientMsgId, Command, ConversationId, CustomerNumber, Draft, Event, Group,
-    KeyCommand, Message, MessageId, Noun, Party, PeerName, Read, Refusal, Scene, Sent, Seq, Side, State, Target,
-    UserId, Window, Write, limits,
+    Message, MessageId, Noun, Party, PeerName, Read, Refusal, Scene, Sent, Seq, Side, State, Target, UserId, Window,
+    Write, limits,
 };
 
 use super::hands::Hands;
@@ -48,8 +48,7 @@ impl Core {
         if owner != self.hands.shard {
             return self.hands.send(owner, Letter::Request(Box::new(request)));
         }
-        let finishes = matches!(&request.command, Command::Key(key) if matches!(**key, KeyCommand::Finish { .. }));
-        if !finishes && let Err(refusal) = self.hands.admits() {
+        if let Err(refusal) = self.hands.takes(&request.command) {
             return self.hands.answer(request.origin, Err(refusal));
         }
         self.owned(request);
@@ -119,17 +118,7 @@ impl Core {
     /// A request at the shard that owns what it is about.
     fn owned(&mut self, request: Request) {
         match &request.command {
-            Command::Open { user, agent, group } => {
-                let user = opens_for(&request.actor, *user).expect("only an `Open` for a user is sent on");
-                if agent.is_some() {
-                    return self.pair_request(Party::User(user), request);
-                }
-                let group = group.clone().unwrap_or_default();
-                match self.open_of_user(user, group) {
-                    Ok(id) => self.enqueue(id, Job::Request { request, new_to_storage: false }),
-                    Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
-                }
-            }
+            Command::Open { .. } => self.open_request(request),
             Command::Send { target: Target::Peer { to, .. }, .. } => {
                 let customer = match to {
                     PeerName::Number(number) => self.customer_of_number(*number),
@@ -186,13 +175,29 @@ impl Core {
         }
     }
 
+    /// A user's open conversation, or a new one.
+    fn open_request(&mut self, request: Request) {
+        let Command::Open { user, agent, group } = &request.command else { unreachable!("the caller has matched it") };
+        let user = opens_for(&request.actor, *user).expect("only an `Open` for a user is sent on");
+        let customer = Party::User(user);
+        // A new one waits until the end of the one before is durable: a crash could leave both open.
+        let behind_end = self.ending.contains_key(&customer) && !self.open.contains_key(&customer);
+        if agent.is_some() || behind_end {
+            return self.pair_request(customer, request);
+        }
+        match self.open_of_user(user, group.clone().unwrap_or_default()) {
+            Ok(id) => self.enqueue_new(id, request),
+            Err(refusal) => self.hands.answer(request.origin, Err(refusal)),
+        }
+    }
+
     /// A request about a conversation that is this shard's, if it exists: in its turn, once it is loaded.
     pub(super) fn at_conversation(&mut self, id: ConversationId, request: Request) {
         if let Entry::Vacant(slot) = self.conversations.entry(id) {
             slot.insert(Slot { held: true, ..Slot::default() });
             self.hands.read(After::Loaded(id), Read::Conversation(id));
         }
-        self.enqueue(id, Job::Request { request, new_to_storage: false });
+        self.enqueue_new(id, request);
     }
 
     fn open_of_user(&mut self, user: UserId, group: Group) -> Result<ConversationId, Refusal> {
@@ -234,6 +239,10 @@ impl Core {
         self.open.entry(customer).or_default().push(id);
     }
 
+    fn enqueue_new(&mut self, id: ConversationId, request: Request) {
+        self.enqueue(id, Job::Request { request, since: self.hands.now, new_to_storage: false });
+    }
+
     /// Puts a job in its turn at a conversation that has a slot.
     pub(super) fn enqueue(&mut self, id: ConversationId, job: Job) {
         let slot = self.conversations.get_mut(&id).expect("the caller has made sure of the slot");
@@ -260,7 +269,7 @@ impl Core {
         {
             match job {
                 Job::Request { request, .. } if slot.has_ended_for(&request) => too_late.push(request),
-                Job::Request { request, new_to_storage } => slot.request(&mut self.hands, request, new_to_storage),
+                Job::Request { request, new_to_storage, .. } => slot.request(&mut self.hands, request, new_to_storage),
                 Job::Tell(DeskTell::Assigned { agent, .. } | DeskTell::Placed { agent, .. }) => {
                     slot.assigned(&mut self.hands, agent, None);
                 }
@@ -366,7 +375,7 @@ impl Slot {
     fn answer_conversation(&mut self, hands: &mut Hands, origin: Origin) -> Result<(), Refusal> {
         let live = self.live();
         let answer = Answer::Conversation(Box::new(live.header.clone()));
-        live.writes.push_back(Then::Barrier { origin, answer });
+        live.writes.push_back(Then::Barrier { asker: hands.asker(origin), answer });
         self.settle(hands);
         Ok(())
     }
@@ -454,7 +463,7 @@ impl Slot {
         if let (Some(id), Some(sender)) = (&draft.client_msg_id, live.author(&actor)) {
             match live.dedup.look_up(sender, id) {
                 Known::Seen(sent) => {
-                    if !live.join(sent.seq, origin) {
+                    if !live.join(sent.seq, hands.asker(origin)) {
                         hands.answer(origin, Ok(Answer::Sent(sent)));
                     }
                     return;
@@ -464,7 +473,7 @@ impl Slot {
                     let read = Read::Sent { conversation, sender, client_msg_id: id.clone() };
                     let request = Request { origin, actor, command: Command::Send { target, draft } };
                     self.held = true;
-                    self.waiting.push_front(Job::Request { request, new_to_storage: true });
+                    self.waiting.push_front(Job::Request { request, since: hands.now, new_to_storage: true });
                     return hands.read(After::LookedUp(conversation), read);
                 }
                 Known::AskStorage | Known::New => {}
@@ -508,7 +517,8 @@ impl Slot {
             message: message.clone(),
             client_msg_id: draft.client_msg_id,
         };
-        live.writes.push_back(Then::Sent { message, scene, waiting: vec![origin], except: origin });
+        let waiting = vec![hands.asker(origin)];
+        live.writes.push_back(Then::Sent { message, scene, waiting, except: Some(origin) });
         hands.write(After::Conversation(live.header.id), write);
         Ok(())
     }
@@ -527,7 +537,7 @@ impl Slot {
         }
         let at = hands.now;
         conversation::mark_read(&mut live.header, of, at);
-        live.writes.push_back(Then::Read { origin, scene: live.scene(), of, at });
+        live.writes.push_back(Then::Read { asker: Some(hands.asker(origin)), scene: live.scene(), of, at });
         let write = Write::MarkRead { conversation: live.header.clone(), messages, of, at };
         hands.write(After::Conversation(live.header.id), write);
         Ok(())
@@ -538,13 +548,13 @@ impl Slot {
         let by = live.ends_as(actor, &hands.directory)?;
         if live.header.state == State::Closed {
             let answer = Answer::Ended(live.header.id);
-            live.writes.push_back(Then::Barrier { origin, answer });
+            live.writes.push_back(Then::Barrier { asker: hands.asker(origin), answer });
             self.settle(hands);
             return Ok(());
         }
         let at = hands.now;
         conversation::close(&mut live.header, at);
-        live.writes.push_back(Then::Ended { origin, scene: live.scene(), by, at });
+        live.writes.push_back(Then::Ended { asker: Some(hands.asker(origin)), scene: live.scene(), by, at });
         self.save(hands);
         Ok(())
     }
@@ -613,10 +623,10 @@ impl Slot {
     pub(super) fn settle(&mut self, hands: &mut Hands) {
         let live = self.live();
         while let Some(Then::Barrier { .. }) = live.writes.front() {
-            let Some(Then::Barrier { origin, answer }) = live.writes.pop_front() else {
+            let Some(Then::Barrier { asker, answer }) = live.writes.pop_front() else {
                 return;
             };
-            hands.answer(origin, Ok(answer));
+            hands.answer(asker.origin, Ok(answer));
         }
     }
 }

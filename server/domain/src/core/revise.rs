@@ -9,6 +9,7 @@ use switchboard_protocol::model::{
 use super::hands::Hands;
 use super::stored::{Then as After, UNAVAILABLE, tell_both};
 use super::{Core, Slot};
+use crate::asker::Asker;
 use crate::conversation::{self, Live, Then};
 use crate::{Origin, Outcome, Request};
 
@@ -99,7 +100,7 @@ impl Slot {
             Revision::Edit(_) => live.header.updated_at = at,
             Revision::Recall => conversation::recall(&mut live.header, &message, at),
         }
-        live.writes.push_back(Then::Revised { origin, scene: live.scene() });
+        live.writes.push_back(Then::Revised { asker: Some(hands.asker(origin)), scene: live.scene() });
         let write = Write::Revise { conversation: live.header.clone(), seq: message.seq, revision, at };
         hands.write(After::Conversation(live.header.id), write);
         self.held = true;
@@ -108,8 +109,11 @@ impl Slot {
 }
 
 /// A revision is durable: answer, and tell both sides and who looks on.
-pub(super) fn revised(hands: &mut Hands, message: Message, scene: Scene, origin: Origin, live: &Live) {
-    hands.answer(origin, Ok(Answer::Message(Box::new(message.clone()))));
+pub(super) fn revised(hands: &mut Hands, message: Message, scene: Scene, asker: Option<Asker>, live: &Live) {
+    let origin = asker.map(|asker| asker.origin);
+    if let Some(origin) = origin {
+        hands.answer(origin, Ok(Answer::Message(Box::new(message.clone()))));
+    }
     let event = tell_both(hands, Event::Revised { scene, message }, origin);
     hands.tell_watchers(live, &event);
 }

@@ -11,6 +11,7 @@ use super::hands::Hands;
 use super::pair::KnownCustomer;
 use super::request::NO_CONVERSATION;
 use super::{Core, Job, Slot, revise};
+use crate::asker::Asker;
 use crate::conversation::{self, Live};
 use crate::{DeskAsk, Origin, Outcome, Request};
 
@@ -234,10 +235,10 @@ impl Slot {
     fn not_written(&mut self, hands: &mut Hands) {
         let live = self.live.as_mut().expect("what was to be written is loaded");
         match live.writes.pop_front() {
-            Some(conversation::Then::Read { origin, .. }) => hands.answer(origin, Err(UNAVAILABLE)),
-            Some(conversation::Then::Revised { origin, .. }) => {
+            Some(conversation::Then::Read { asker, .. }) => hands.answer_asker(asker, Err(UNAVAILABLE)),
+            Some(conversation::Then::Revised { asker, .. }) => {
                 self.held = false;
-                hands.answer(origin, Err(UNAVAILABLE));
+                hands.answer_asker(asker, Err(UNAVAILABLE));
             }
             then => panic!("storage could not carry out a write that cannot fail alone: {then:?}"),
         }
@@ -286,16 +287,16 @@ impl Slot {
                     hands.offer(&left, &waiting(true));
                 }
             }
-            conversation::Then::Revised { origin, scene } => {
+            conversation::Then::Revised { asker, scene } => {
                 let Written::Revised(message) = written else { unreachable!("a revision tells what it made") };
-                revise::revised(hands, *message, scene, origin, live);
+                revise::revised(hands, *message, scene, asker, live);
                 self.held = false;
             }
-            conversation::Then::Read { origin, scene, of, at } => read(hands, written, origin, scene, of, at),
-            conversation::Then::Ended { origin, scene, by, at } => {
-                hands.answer(origin, Ok(Answer::Ended(scene.conversation)));
+            conversation::Then::Read { asker, scene, of, at } => read(hands, written, asker, scene, of, at),
+            conversation::Then::Ended { asker, scene, by, at } => {
+                hands.answer_asker(asker, Ok(Answer::Ended(scene.conversation)));
                 hands.ask_desk(DeskAsk::Released(scene.conversation));
-                let event = tell_both(hands, Event::Ended { scene, by, at }, origin);
+                let event = tell_both(hands, Event::Ended { scene, by, at }, asker.map(|asker| asker.origin));
                 hands.offer(&live.header.group, &event);
             }
             conversation::Then::Barrier { .. } => unreachable!("barriers are settled as they come first"),
@@ -304,15 +305,15 @@ impl Slot {
     }
 }
 
-fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>, except: Origin, live: &Live) {
+fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Asker>, except: Option<Origin>, live: &Live) {
     let sent = Sent {
         message: message.id,
         conversation: message.conversation,
         seq: message.seq,
         created_at: message.created_at,
     };
-    for origin in waiting {
-        hands.answer(origin, Ok(Answer::Sent(sent)));
+    for asker in waiting {
+        hands.answer(asker.origin, Ok(Answer::Sent(sent)));
     }
     let author = match message.sender.side {
         Side::Customer => None,
@@ -325,26 +326,26 @@ fn sent(hands: &mut Hands, message: Message, scene: Scene, waiting: Vec<Origin>,
     tell_both(hands, Event::Message { scene, message, author }, except);
 }
 
-fn read(hands: &mut Hands, written: Written, origin: Origin, scene: Scene, of: Side, at: Timestamp) {
+fn read(hands: &mut Hands, written: Written, asker: Option<Asker>, scene: Scene, of: Side, at: Timestamp) {
     let messages = match written {
         Written::Marked(messages) => messages,
         Written::Durable | Written::Leased(_) | Written::Customer(_) | Written::Revised(_) => Vec::new(),
     };
     let changed = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-    hands.answer(origin, Ok(Answer::Read { changed }));
+    hands.answer_asker(asker, Ok(Answer::Read { changed }));
     if changed > 0 {
-        tell_both(hands, Event::Read { scene, of, messages, at }, origin);
+        tell_both(hands, Event::Read { scene, of, messages, at }, asker.map(|asker| asker.origin));
     }
 }
 
 /// Tells all devices of both sides, but for the connection that gets the answer instead.
-pub(super) fn tell_both(hands: &mut Hands, event: Event, except: Origin) -> Arc<Event> {
+pub(super) fn tell_both(hands: &mut Hands, event: Event, except: Option<Origin>) -> Arc<Event> {
     let scene = event.scene().expect("what both sides are told happened in a conversation");
     let (customer, agent) = (scene.customer.clone(), scene.agent);
     let event = Arc::new(event);
-    hands.deliver(&customer, &event, Some(except));
+    hands.deliver(&customer, &event, except);
     if let Some(agent) = agent {
-        hands.deliver(&Party::Agent(agent), &event, Some(except));
+        hands.deliver(&Party::Agent(agent), &event, except);
     }
     event
 }

@@ -62,7 +62,7 @@ impl Slot {
         }
         let live = self.live.as_mut().expect("just looked at");
         let answer = Answer::Conversation(Box::new(live.header.clone()));
-        live.writes.push_back(Then::Barrier { origin, answer });
+        live.writes.push_back(Then::Barrier { asker: hands.asker(origin), answer });
         self.settle(hands);
     }
 }

@@ -173,7 +173,7 @@ impl Slot {
                 self.assigned(hands, Some(agent), None);
                 let live = self.live.as_mut().expect("just looked at");
                 let answer = Answer::Accepted(live.header.id);
-                live.writes.push_back(Then::Barrier { origin, answer });
+                live.writes.push_back(Then::Barrier { asker: hands.asker(origin), answer });
                 self.settle(hands);
             }
         }

@@ -247,6 +247,8 @@ pub struct StorageFigures {
     pub reads: u64,
     /// Operations that failed alone (a damaged record, say); any but 0 is worth a look.
     pub failed: u64,
+    /// Whether writes would be durable soon.
+    pub writable: bool,
 }
 
 const _: () = {

@@ -140,7 +140,8 @@ impl Page<'_> {
         self.counter("storage_groups", "Groups of writes, each one sync", figures.groups)?;
         self.gauge("storage_read_queue_depth", "Reads that wait", figures.read_queue_depth as f64)?;
         self.counter("storage_reads", "Reads answered", figures.reads)?;
-        self.counter("storage_failed", "Operations that failed alone", figures.failed)
+        self.counter("storage_failed", "Operations that failed alone", figures.failed)?;
+        self.gauge("storage_writable", "1 if storage can write, 0 if not", f64::from(u8::from(figures.writable)))
     }
 
     fn describe<'s>(&'s mut self, name: &'s str, help: &str, kind: MetricType) -> Result<MetricEncoder<'s>, Error> {
