@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::{
     AgentId, AgentProfile, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerId,
     CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, KeptAnswer, KeyName,
-    ListPosition, Listed, Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
+    ListPosition, Listed, Message, MessageId, Party, Restore, Revision, Scan, Scanned, Sender, Sent, Seq, Side,
+    Timestamp, TokenHash, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic; those of one submitter are applied in
@@ -86,6 +87,8 @@ pub enum Write {
     KeepAnswer(Box<(KeyName, KeptAnswer)>),
     /// These answers are forgotten, each unless another was kept since that expires at another time.
     ForgetAnswers(Vec<(Timestamp, KeyName)>),
+    /// A part of another store, put here by an import.
+    Restore(Restore),
 }
 
 /// What a confirmed write tells.
@@ -216,6 +219,8 @@ pub enum Read {
         /// At most so many.
         limit: u32,
     },
+    /// Everything of a kind, for an export.
+    Scan(Scan),
 }
 
 /// The answer to a question; the variants mirror [`Read`].
@@ -271,4 +276,6 @@ pub enum Found {
     KeptAnswer(Option<Box<KeptAnswer>>),
     /// When each expired, and which; the oldest first.
     ExpiredAnswers(Vec<(Timestamp, KeyName)>),
+    /// Rows of a kind.
+    Scanned(Scanned),
 }

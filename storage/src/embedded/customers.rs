@@ -23,6 +23,8 @@ use crate::{Outcome, StoreError, record};
 /// Ordinals of a block.
 const BLOCK_ORDINALS: u64 = 1024;
 const NEXT_ORDINAL: [u8; 1] = [b'o'];
+/// The table of tokens.
+pub(super) const TOKEN: u8 = b'k';
 
 /// A list of customers, as its keys have it: each begins with its own length, so none is the beginning of another.
 struct List(Vec<u8>);
@@ -102,7 +104,7 @@ fn identity_key(identity: &Identity) -> Vec<u8> {
 }
 
 fn token_key(hash: &TokenHash) -> [u8; 33] {
-    let mut key = [b'k'; 33];
+    let mut key = [TOKEN; 33];
     key[1..].copy_from_slice(&hash.0);
     key
 }
