@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
 use miette::{Context as _, IntoDiagnostic, Result, miette};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -23,7 +22,7 @@ use crate::auth::key::SigningKey;
 use crate::auth::origin::OriginPolicy;
 use crate::auth::rate::AddressRate;
 use crate::cli::signing_key;
-use crate::config::{Config, Engine, prepare_data_dir};
+use crate::config::{Config, prepare_data_dir};
 use crate::http::Routes;
 use crate::observe::firstrun::{FIRST_ADMIN_ID, FIRST_AGENT_ID, FIRST_USER_ID, FirstTokens, banner};
 use crate::observe::health::Health;
@@ -32,18 +31,15 @@ use crate::observe::trace;
 use crate::runtime::mesh::mesh;
 use crate::runtime::{Clock, Listener, Readiness, Shards, Wake, Waker};
 use crate::shard::{Parts, Shard, ShardCompletions, Shared, StoredInbox, completions};
+use crate::store::{self, ASKER_SHARD, Answers, Asker, store_dir};
 
 /// The process's exit code after storage failed: sysexits' EX_IOERR.
 pub const EXIT_STORAGE_FAILED: i32 = 74;
 
-/// The embedded engine's own directory in the data directory.
-const STORE_DIR: &str = "store";
 /// How long the first run's tokens are good for.
 const FIRST_TOKENS_TTL: Duration = Duration::from_secs(24 * 3600);
 /// Rows asked of storage at once at the start.
 const START_PAGE_ROWS: u32 = 1000;
-/// The ticket shard of questions at the start: no shard has it.
-const START_SHARD: u16 = u16::MAX;
 
 /// Serves until SIGTERM or SIGINT, then ends in order.
 pub fn serve(config: Config) -> Result<()> {
@@ -64,7 +60,7 @@ pub fn serve(config: Config) -> Result<()> {
     let wakes: Vec<_> = (0..config.shards).map(|_| Wake::new()).collect::<Result<_, _>>().into_diagnostic()?;
     let wakers: Vec<Waker> = wakes.iter().map(Wake::waker).collect();
     let (to_shards, inboxes) = completions(&wakers);
-    let first_run = key.made || !config.data_dir.join(STORE_DIR).exists();
+    let first_run = key.made || !store_dir(&config).exists();
     let (store, start) = open_store(&config, to_shards)?;
     let listeners = Listener::bind_all(config.listen, config.shards)
         .into_diagnostic()
@@ -198,14 +194,14 @@ fn announce(config: &Config, key: &SigningKey, first_run: bool, listening: Socke
 
 /// Storage's answers, to the start first and to the shards from then on.
 struct Told {
-    start: Sender<Done>,
+    start: Answers,
     shards: Arc<ShardCompletions>,
 }
 
 impl Completions for Told {
     fn done(&self, ticket: Ticket, done: Done) {
-        if ticket.shard == START_SHARD {
-            let _ = self.start.send(done);
+        if ticket.shard == ASKER_SHARD {
+            self.start.done(ticket, done);
         } else {
             self.shards.done(ticket, done);
         }
@@ -226,34 +222,21 @@ impl Completions for Told {
 
 /// Opens the engine and reads what the cores start from.
 fn open_store(config: &Config, shards: Arc<ShardCompletions>) -> Result<(Arc<dyn Store>, Start)> {
-    let (start, answers) = unbounded();
-    let completions = Arc::new(Told { start, shards });
-    let store = match config.engine {
-        Engine::Embedded => {
-            switchboard_storage::open_embedded(&config.data_dir.join(STORE_DIR), completions).into_diagnostic()?
-        }
-        Engine::Memory => switchboard_storage::open_memory(Default::default(), completions).into_diagnostic()?,
-    };
-    let reader = StartReader { store: &*store, answers };
+    let (start, ears) = store::answers();
+    let store = store::open(config, Arc::new(Told { start, shards })).into_diagnostic()?;
+    let mut reader = StartReader(Asker::new(store.clone(), ears));
     let start = Start { agents: reader.agents()?, open: reader.open_conversations()?, leases: reader.leases()? };
     Ok((store, start))
 }
 
-struct StartReader<'s> {
-    store: &'s dyn Store,
-    answers: Receiver<Done>,
-}
+struct StartReader(Asker);
 
-impl StartReader<'_> {
-    fn ask(&self, op: Op) -> Result<Done> {
-        self.store.submit(Ticket { shard: START_SHARD, number: 0 }, op).into_diagnostic()?;
-        match self.answers.recv().into_diagnostic()? {
-            Done::Failed(error) => Err(error).into_diagnostic(),
-            done => Ok(done),
-        }
+impl StartReader {
+    fn ask(&mut self, op: Op) -> Result<Done> {
+        self.0.ask(op).into_diagnostic()
     }
 
-    fn agents(&self) -> Result<Vec<(AgentId, Option<AgentProfile>)>> {
+    fn agents(&mut self) -> Result<Vec<(AgentId, Option<AgentProfile>)>> {
         let mut all = Vec::new();
         loop {
             let after = all.last().map(|(id, _)| *id);
@@ -269,7 +252,7 @@ impl StartReader<'_> {
         }
     }
 
-    fn open_conversations(&self) -> Result<Vec<Conversation>> {
+    fn open_conversations(&mut self) -> Result<Vec<Conversation>> {
         let mut all: Vec<Conversation> = Vec::new();
         loop {
             let read = Read::OpenConversations { after: all.last().map(|header| header.id), limit: START_PAGE_ROWS };
@@ -283,7 +266,7 @@ impl StartReader<'_> {
         }
     }
 
-    fn leases(&self) -> Result<Vec<(VShard, Range<u64>)>> {
+    fn leases(&mut self) -> Result<Vec<(VShard, Range<u64>)>> {
         let all = (0..VSHARDS).map(|index| VShard::new(index).expect("below the number of virtual shards")).collect();
         match self.ask(Op::Write(Write::LeaseIds(all)))? {
             Done::Written(Written::Leased(leases)) => Ok(leases),

@@ -1,10 +1,11 @@
-//! The command line: what may be typed, and the two commands that serve nothing (`token`, which may ask a server for a
-//! UUID, and `check-config`).
+//! The command line: what may be typed, and the commands that serve nothing and are short (`token`, which may ask a
+//! server for a UUID, and `check-config`).
 //!
 //! Reads no environment and no clock: variables and the time are handed in. Knows nothing of how the
 //! server is started.
 
 mod issue;
+mod transfer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::auth::jwt::{Grant, Role, Signer, TokenError};
 use crate::auth::key::{KeyError, LoadedKey, SigningKey};
 use crate::config::{self, Config, DataDirError, Flag, Problems, parse_duration, prepare_data_dir};
 pub use issue::IssueError;
+pub use transfer::{ExportArgs, ImportArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,6 +28,8 @@ Examples:
   switchboard token --role agent --id 1 --name Wang --groups sales,default --ttl 30d
   switchboard token --kind uuid --server http://127.0.0.1:8080 --role agent --id 1
   switchboard check-config switchboard.toml
+  switchboard export --data-dir ./data --out backup.jsonl
+  switchboard import --in backup.jsonl --data-dir ./new
 
 Every setting is also a key of the TOML file and a variable: `jwt.leeway` is SWITCHBOARD_JWT_LEEWAY. A flag
 goes before a variable, a variable before the file. `check-config` prints every key with its value.";
@@ -49,6 +53,10 @@ pub enum Command {
     Token(TokenArgs),
     /// Read a config file and print the configuration in effect, or what is wrong with it.
     CheckConfig(CheckConfigArgs),
+    /// Write all that the store holds into a file, for a backup or another engine; no server may run on it.
+    Export(ExportArgs),
+    /// Bring such a file into an empty store.
+    Import(ImportArgs),
 }
 
 /// Settings of the server. Values are checked here as in every other source.

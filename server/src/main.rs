@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use switchboard::cli::{self, Cli, Command};
 use switchboard::runtime::Clock;
+use switchboard::transfer;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,6 +31,14 @@ fn main() -> ExitCode {
                 print!("{effective}");
                 ExitCode::SUCCESS
             }
+            Err(problems) => usage(&problems),
+        },
+        Command::Export(args) => match args.load(&variables) {
+            Ok((config, export)) => finish(transfer::export(&config, &export, Clock::new().wall())),
+            Err(problems) => usage(&problems),
+        },
+        Command::Import(args) => match args.load(&variables) {
+            Ok((config, import)) => finish(transfer::import(&config, &import)),
             Err(problems) => usage(&problems),
         },
     }

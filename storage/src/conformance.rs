@@ -6,6 +6,7 @@ mod caller;
 mod customers;
 mod random;
 pub mod samples;
+mod scan;
 
 use std::collections::HashSet;
 use std::slice;
@@ -79,6 +80,12 @@ const CASES: &[(&str, Case)] = &[
     ("tokens are whose they were saved for until they are removed", customers::tokens),
     ("answers are kept under their keys until they are forgotten", answers::kept_until_forgotten),
     ("answers of one group see each other", answers::seen_in_their_group),
+    ("leases are told and raised, never lowered", scan::leases),
+    ("a scan of conversations has each once, open and closed", scan::conversations),
+    ("dedup keys are told by conversation and restored", scan::sent_keys),
+    ("scans of tokens and answers have each once", scan::tokens_and_answers),
+    ("messages are restored as they are, before their header", scan::messages),
+    ("all of a store is carried into another", scan::carried),
     ("every field comes back", every_field),
     ("random operations do what the reference does", random::agrees_with_tables),
 ];

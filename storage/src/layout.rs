@@ -42,6 +42,21 @@ pub(crate) fn sent(sender: Sender, client_msg_id: &ClientMsgId, key: &mut Vec<u8
     key.extend_from_slice(client_msg_id.as_str().as_bytes());
 }
 
+/// What [`sent`] has put into a key.
+pub(crate) fn sent_parts(key: &[u8]) -> Result<(Sender, ClientMsgId), StoreError> {
+    let damaged = || StoreError::corrupt("a dedup key cannot be read");
+    let (side, rest) = key.split_first().ok_or_else(damaged)?;
+    let (number, text) = rest.split_first_chunk().ok_or_else(damaged)?;
+    let side = match side {
+        b'c' => Side::Customer,
+        b'a' => Side::Agent,
+        _ => return Err(damaged()),
+    };
+    let text = str::from_utf8(text).map_err(|_| damaged())?;
+    let sender = Sender { side, number: u64::from_be_bytes(*number) };
+    Ok((sender, ClientMsgId::new(text).map_err(|_| damaged())?))
+}
+
 /// The states, in no order that matters.
 pub(crate) const STATES: [State; 4] = [State::Robot, State::Pending, State::Active, State::Closed];
 

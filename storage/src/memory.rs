@@ -3,6 +3,7 @@
 
 mod answers;
 mod customers;
+mod scan;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -78,6 +79,7 @@ impl Tables {
             Write::RemoveTokens(tokens) => self.known.remove_tokens(tokens),
             Write::KeepAnswer(answer) => self.answers.keep(&answer.0, &answer.1),
             Write::ForgetAnswers(names) => self.answers.forget(names),
+            Write::Restore(restore) => self.restore(restore),
         }
         Written::Durable
     }
@@ -128,6 +130,7 @@ impl Tables {
             Read::ExpiredTokens { before, limit } => Found::ExpiredTokens(self.known.expired_tokens(*before, *limit)),
             Read::KeptAnswer(name) => self.answers.kept(name),
             Read::ExpiredAnswers { before, limit } => self.answers.expired(*before, *limit),
+            Read::Scan(scan) => Found::Scanned(self.scan(scan)),
         }
     }
 
@@ -152,14 +155,12 @@ impl Tables {
 
     fn append(&mut self, message: &Message, client_msg_id: Option<&ClientMsgId>) {
         if let Some(client_msg_id) = client_msg_id {
-            let sent = Sent {
-                message: message.id,
-                conversation: message.conversation,
-                seq: message.seq,
-                created_at: message.created_at,
-            };
-            self.sent.insert(dedup_key(message.conversation, message.sender, client_msg_id), sent);
+            self.sent.insert(dedup_key(message.conversation, message.sender, client_msg_id), Sent::of(message));
         }
+        self.put_message(message);
+    }
+
+    fn put_message(&mut self, message: &Message) {
         self.places.insert(message.id, (message.conversation, message.seq));
         self.messages.insert((message.conversation, message.seq), message.clone());
     }

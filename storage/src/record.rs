@@ -338,9 +338,8 @@ pub(crate) fn read_place(bytes: &[u8]) -> Result<(ConversationId, Seq), StoreErr
 }
 
 /// What a dedup key stands for; the conversation is in the key.
-pub(crate) fn write_sent(message: &Message, out: &mut Vec<u8>) {
-    let record =
-        SentV1 { message: message.id.get(), seq: message.seq.get(), created_at: message.created_at.as_millis() };
+pub(crate) fn write_sent(sent: Sent, out: &mut Vec<u8>) {
+    let record = SentV1 { message: sent.message.get(), seq: sent.seq.get(), created_at: sent.created_at.as_millis() };
     write(&record, out);
 }
 

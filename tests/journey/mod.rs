@@ -11,6 +11,7 @@ mod operations;
 mod resume;
 mod rights;
 mod talk;
+mod transfer;
 mod visitor;
 mod webchat;
 mod webchat_customers;

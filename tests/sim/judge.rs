@@ -127,7 +127,8 @@ impl Judge {
             | Write::SaveToken { .. }
             | Write::RemoveTokens(_)
             | Write::KeepAnswer(_)
-            | Write::ForgetAnswers(_) => {}
+            | Write::ForgetAnswers(_)
+            | Write::Restore(_) => {}
         }
     }
 

@@ -215,3 +215,23 @@ pub const SESSION_CONTENT_MAX_CHARS: usize = 4096;
 pub const WATCHERS_MAX_CONNECTIONS: usize = 64;
 /// Conversations that one connection watches: those open on a screen.
 pub const WATCHED_MAX_CONVERSATIONS: usize = 100;
+
+/// Rows of one page of an export: headers, tokens; a page of headers with all its messages is what a resumed export
+/// may write again.
+pub const EXPORT_PAGE_ROWS: u32 = 500;
+/// Reads of an export under way: both reader threads have work; at worst 32 pages of the longest messages, 200 MiB.
+pub const EXPORT_READS_IN_FLIGHT: usize = 32;
+/// A line of an export: the longest message, every character of it escaped, several times over.
+pub const EXPORT_LINE_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Messages or dedup keys that an import restores by one write; their contents end it earlier.
+pub const IMPORT_CHUNK_ROWS: usize = 100;
+/// See `IMPORT_CHUNK_ROWS`.
+pub const IMPORT_CHUNK_MAX_BYTES: usize = 64 * 1024;
+/// Writes of an import under way: some groups of the embedded engine, and what a cluster has time for.
+pub const IMPORT_WRITES_IN_FLIGHT: usize = 512;
+/// Contents of the writes of an import under way.
+pub const IMPORT_IN_FLIGHT_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// How often an export or import notes how far it is, for `--resume`.
+pub const TRANSFER_NOTE_MS: u64 = 500;
+
+const _: () = assert!(IMPORT_WRITES_IN_FLIGHT < STORE_WRITE_QUEUE_OPS, "an import never fills the store's queue");

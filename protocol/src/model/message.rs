@@ -161,3 +161,15 @@ pub struct Sent {
     /// When it was accepted.
     pub created_at: Timestamp,
 }
+
+impl Sent {
+    /// What the sender of a message is told.
+    pub const fn of(message: &Message) -> Self {
+        Self {
+            message: message.id,
+            conversation: message.conversation,
+            seq: message.seq,
+            created_at: message.created_at,
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod listing;
 mod message;
 mod party;
 mod refusal;
+mod scan;
 mod store;
 mod time;
 mod token;
@@ -42,6 +43,7 @@ pub use listing::{
 pub use message::{Body, BodyKind, Draft, Message, Revised, Revision, Sender, Sent, Side};
 pub use party::{Actor, Bearer, Party};
 pub use refusal::{Noun, Refusal};
+pub use scan::{Cursor, Page, Restore, Scan, Scanned, SentKey, StoredToken};
 pub use store::{CustomerWritten, Found, Read, Write, Written};
 pub use time::Timestamp;
 pub use token::{NewToken, TokenHash, TokenSecret};

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::{
     AgentId, AgentProfile, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerId,
     CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, Identity, IdentityKind, KeptAnswer, KeyName,
-    ListPosition, Listed, Message, MessageId, Party, Revision, Sender, Sent, Seq, Side, Timestamp, TokenHash, VShard,
+    ListPosition, Listed, Message, MessageId, Party, Restore, Revision, Scan, Scanned, Sender, Sent, Seq, Side,
+    Timestamp, TokenHash, VShard,
 };
 
 /// A change that is durable when it is confirmed. Each is atomic. Those that one submitter makes about one thing are
@@ -87,6 +88,8 @@ pub enum Write {
     KeepAnswer(Box<(KeyName, KeptAnswer)>),
     /// These answers are forgotten, each unless another was kept since that expires at another time.
     ForgetAnswers(Vec<(Timestamp, KeyName)>),
+    /// A part of another store, put here by an import.
+    Restore(Restore),
 }
 
 /// What a confirmed write tells.
@@ -217,6 +220,8 @@ pub enum Read {
         /// At most so many.
         limit: u32,
     },
+    /// Everything of a kind, for an export.
+    Scan(Scan),
 }
 
 /// The answer to a question; the variants mirror [`Read`].
@@ -272,4 +277,6 @@ pub enum Found {
     KeptAnswer(Option<Box<KeptAnswer>>),
     /// When each expired, and which; the oldest first.
     ExpiredAnswers(Vec<(Timestamp, KeyName)>),
+    /// Rows of a kind.
+    Scanned(Scanned),
 }

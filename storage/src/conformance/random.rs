@@ -38,7 +38,7 @@ pub(super) fn agrees_with_tables(caller: &Caller) {
     }
 }
 
-struct World {
+pub(super) struct World {
     random: u64,
     base: u64,
     conversations: Vec<Conversation>,
@@ -46,7 +46,7 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let base = seed * 10_000;
         let conversations = (1..=CONVERSATIONS)
             .map(|id| {
@@ -76,7 +76,7 @@ impl World {
         self.below(CONVERSATIONS) as usize
     }
 
-    fn write(&mut self) -> Write {
+    pub(super) fn write(&mut self) -> Write {
         let (at, side) = (self.conversation(), self.side());
         match self.below(11) {
             0..=4 => {
@@ -131,7 +131,7 @@ impl World {
         any_message(self.base + self.below(MESSAGES))
     }
 
-    fn read(&mut self) -> Read {
+    pub(super) fn read(&mut self) -> Read {
         let at = self.conversation();
         let conversation = self.conversations[at].id;
         match self.below(10) {

@@ -22,6 +22,8 @@ use crate::record::Block;
 use crate::{Outcome, StoreError, record};
 
 const NEXT_ORDINAL: [u8; 1] = [b'o'];
+/// The table of tokens.
+pub(super) const TOKEN: u8 = b'k';
 
 /// A list of customers, as its keys have it.
 struct List(CustomerList);
@@ -66,7 +68,7 @@ fn identity_key(identity: &Identity) -> Vec<u8> {
 }
 
 fn token_key(hash: &TokenHash) -> [u8; 33] {
-    let mut key = [b'k'; 33];
+    let mut key = [TOKEN; 33];
     key[1..].copy_from_slice(&hash.0);
     key
 }

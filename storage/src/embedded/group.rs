@@ -7,12 +7,12 @@ use std::sync::Arc;
 use fjall::Slice;
 use switchboard_protocol::model::limits::ID_LEASE_BLOCK_IDS;
 use switchboard_protocol::model::{
-    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, Message, MessageId, Party, Seq, Side, Timestamp,
-    VShard, Write, Written,
+    AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerId, Message, MessageId, Party, Sender,
+    Sent, Seq, Side, Timestamp, VShard, Write, Written,
 };
 
 use super::pending::{Entries, Pending};
-use super::{CONVERSATIONS, CUSTOMERS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, answers, customers, keys, listing};
+use super::{CONVERSATIONS, CUSTOMERS, DIRECTORY, LOOKUPS, MESSAGES, Spaces, answers, customers, keys, listing, scan};
 use crate::{Outcome, StoreError, record};
 
 /// The writes of one group, staged.
@@ -40,8 +40,7 @@ impl Group {
                 }
                 self.append(message, client_msg_id.as_ref());
                 if let (Party::Customer(id), Side::Customer) = (&conversation.customer, message.sender.side) {
-                    record::write_interaction(message.created_at, &mut self.bytes);
-                    self.put(CUSTOMERS, keys::interaction(*id));
+                    self.put_interaction(*id, message.created_at);
                 }
                 Ok(Written::Durable)
             }
@@ -72,6 +71,7 @@ impl Group {
             Write::RemoveTokens(tokens) => Ok(customers::remove_tokens(self, tokens)),
             Write::KeepAnswer(answer) => answers::keep(self, &answer.0, &answer.1),
             Write::ForgetAnswers(names) => answers::forget(self, names),
+            Write::Restore(restore) => scan::restore(self, restore),
         }
     }
 
@@ -106,15 +106,36 @@ impl Group {
     }
 
     fn append(&mut self, message: &Message, client_msg_id: Option<&ClientMsgId>) {
+        self.put_message(message);
+        if let Some(client_msg_id) = client_msg_id {
+            self.put_sent(message.sender, client_msg_id, Sent::of(message));
+        }
+    }
+
+    /// A message and its place, as it is.
+    pub(super) fn put_message(&mut self, message: &Message) {
         record::write_message(message, &mut self.bytes);
         self.put(MESSAGES, keys::message(message.conversation, message.seq));
         record::write_place(message.conversation, message.seq, &mut self.bytes);
         self.put(LOOKUPS, keys::place(message.id));
-        if let Some(client_msg_id) = client_msg_id {
-            record::write_sent(message, &mut self.bytes);
-            let key = keys::sent(message.conversation, message.sender, client_msg_id);
-            self.put(LOOKUPS, key);
-        }
+    }
+
+    /// A dedup key.
+    pub(super) fn put_sent(&mut self, sender: Sender, client_msg_id: &ClientMsgId, sent: Sent) {
+        record::write_sent(sent, &mut self.bytes);
+        self.put(LOOKUPS, keys::sent(sent.conversation, sender, client_msg_id));
+    }
+
+    /// When a customer last wrote.
+    pub(super) fn put_interaction(&mut self, id: CustomerId, at: Timestamp) {
+        record::write_interaction(at, &mut self.bytes);
+        self.put(CUSTOMERS, keys::interaction(id));
+    }
+
+    /// The next counter of a virtual shard to lease.
+    pub(super) fn put_lease(&mut self, vshard: VShard, next: u64) {
+        record::write_lease(next, &mut self.bytes);
+        self.put(DIRECTORY, keys::lease(vshard));
     }
 
     /// Those of `ids` that are of this conversation and side and not marked yet, once each.
@@ -167,19 +188,21 @@ impl Group {
         for vshard in vshards {
             let first = match next_counters.get(vshard) {
                 Some(next) => *next,
-                None => match self.get(DIRECTORY, &keys::lease(*vshard))? {
-                    Some(bytes) => record::read_lease(&bytes)?,
-                    None => 1,
-                },
+                None => self.next_counter(*vshard)?,
             };
             next_counters.insert(*vshard, first + ID_LEASE_BLOCK_IDS);
             leased.push((*vshard, first..first + ID_LEASE_BLOCK_IDS));
         }
         for (vshard, next) in next_counters {
-            record::write_lease(next, &mut self.bytes);
-            self.put(DIRECTORY, keys::lease(vshard));
+            self.put_lease(vshard, next);
         }
         Ok(Written::Leased(leased))
+    }
+
+    /// The first counter that is not leased yet.
+    pub(super) fn next_counter(&self, vshard: VShard) -> Result<u64, StoreError> {
+        let stored = self.get(DIRECTORY, &keys::lease(vshard))?;
+        Ok(stored.map(|bytes| record::read_lease(&bytes)).transpose()?.unwrap_or(1))
     }
 
     /// Stages the record in `bytes`.

@@ -37,6 +37,7 @@ pub(super) const HEADER: u8 = b'h';
 pub(super) const OPEN: u8 = b'o';
 pub(super) const PLACE: u8 = b'm';
 pub(super) const AGENT: u8 = b'a';
+pub(super) const LEASE: u8 = b'l';
 pub(super) const JOURNAL: [u8; 1] = [b'j'];
 
 /// The key of an integer in the table of a letter.
@@ -64,7 +65,7 @@ pub(super) fn agent(id: AgentId) -> [u8; 9] {
 
 pub(super) fn lease(vshard: VShard) -> [u8; 3] {
     let [high, low] = vshard.index().to_be_bytes();
-    [b'l', high, low]
+    [LEASE, high, low]
 }
 
 pub(super) fn message(conversation: ConversationId, seq: Seq) -> [u8; 16] {
@@ -74,10 +75,14 @@ pub(super) fn message(conversation: ConversationId, seq: Seq) -> [u8; 16] {
     key
 }
 
+/// The beginning of the dedup keys of a conversation.
+pub(super) fn sent_of(conversation: ConversationId) -> [u8; 9] {
+    of_integer(b'd', conversation.get())
+}
+
 pub(super) fn sent(conversation: ConversationId, sender: Sender, client_msg_id: &ClientMsgId) -> Vec<u8> {
     let mut key = Vec::with_capacity(18 + client_msg_id.as_str().len());
-    key.push(b'd');
-    key.extend_from_slice(&conversation.get().to_be_bytes());
+    key.extend_from_slice(&sent_of(conversation));
     layout::sent(sender, client_msg_id, &mut key);
     key
 }

@@ -9,6 +9,7 @@ mod keys;
 mod listing;
 mod pending;
 mod read;
+mod scan;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ use switchboard_protocol::model::{
     MessageId, Party, Read, Sender, Sent, Seq,
 };
 
-use super::{Spaces, answers, customers, keys, listing};
+use super::{Spaces, answers, customers, keys, listing, scan};
 use crate::{StoreError, record};
 
 pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> {
@@ -67,6 +67,7 @@ pub(super) fn answer(spaces: &Spaces, read: &Read) -> Result<Found, StoreError> 
         }
         Read::KeptAnswer(name) => Found::KeptAnswer(answers::kept(&view, name)?.map(Box::new)),
         Read::ExpiredAnswers { before, limit } => Found::ExpiredAnswers(answers::expired(&view, *before, *limit)?),
+        Read::Scan(scan) => Found::Scanned(scan::answer(&view, scan)?),
     })
 }
 

@@ -25,6 +25,11 @@ impl Answers {
         Found::KeptAnswer(self.0.get(name).cloned().map(Box::new))
     }
 
+    /// All, by their names.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&KeyName, &KeptAnswer)> {
+        self.0.iter()
+    }
+
     /// Looks through all: the reference has no order that could be wrong. Of equal times, by the name's bytes.
     pub(super) fn expired(&self, before: Timestamp, limit: u32) -> Found {
         let expired = self.0.iter().filter(|(_, kept)| kept.expires_at < before);

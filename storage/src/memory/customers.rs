@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use switchboard_protocol::model::{
     Channel, CustomerId, CustomerNumber, CustomerProfile, CustomerQuery, CustomerView, CustomerWritten, Found,
-    Identity, Party, Timestamp, TokenHash,
+    Identity, Party, StoredToken, Timestamp, TokenHash,
 };
 
 /// Customers in the order they were made, by what they are known, and tokens.
@@ -14,7 +14,7 @@ pub(super) struct Customers {
     places: HashMap<CustomerId, usize>,
     identities: HashMap<Identity, CustomerId>,
     interactions: HashMap<CustomerId, Timestamp>,
-    tokens: HashMap<TokenHash, (Party, Timestamp)>,
+    tokens: BTreeMap<TokenHash, (Party, Timestamp)>,
     expiries: BTreeMap<(Timestamp, TokenHash), ()>,
 }
 
@@ -59,6 +59,12 @@ impl Customers {
         self.identities.extend(profile.identities.iter().map(|identity| (identity.clone(), profile.id)));
     }
 
+    /// A customer wrote then; it may have written later.
+    pub(super) fn wrote_then(&mut self, id: CustomerId, at: Timestamp) {
+        let last = self.interactions.entry(id).or_insert(at);
+        *last = at.max(*last);
+    }
+
     /// A customer has written a message.
     pub(super) fn wrote(&mut self, id: CustomerId, at: Timestamp) {
         self.interactions.insert(id, at);
@@ -74,6 +80,12 @@ impl Customers {
             self.tokens.remove(hash);
             self.expiries.remove(&(*expires_at, *hash));
         }
+    }
+
+    /// All, by their hashes.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = StoredToken> {
+        let tokens = self.tokens.iter();
+        tokens.map(|(hash, (bearer, at))| StoredToken { hash: *hash, bearer: bearer.clone(), expires_at: *at })
     }
 
     pub(super) fn number_of(&self, party: &Party) -> Option<CustomerNumber> {

@@ -157,7 +157,7 @@ fn today() -> String {
         line("message", name, &|out| write_message(message, out));
         line("conversation", name, &|out| write_conversation(conversation, out));
         line("place", name, &|out| write_place(conversation.id, message.seq, out));
-        line("sent", name, &|out| write_sent(message, out));
+        line("sent", name, &|out| write_sent(Sent::of(message), out));
         line("customer", name, &|out| write_customer(conversation.customer_number, out));
         line("agent", name, &|out| write_agent(agent.as_ref(), out));
         line("lease", name, &|out| write_lease(message.id.get(), out));

@@ -1,13 +1,16 @@
 //! Carries statements out: with a bound on how many are under way, tried again until it is known what became of them, and
 //! only as long as this server owns the store. Must not know what is stored.
 
+use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::Duration;
 
 use scylla::client::session::Session;
 use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
+use scylla::response::PagingState;
 use scylla::response::query_result::QueryRowsResult;
 use scylla::statement::batch::{Batch, BatchType};
+use switchboard_protocol::model::Cursor;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -15,6 +18,7 @@ use super::cell::Statement;
 use super::clock::Timestamps;
 use super::health::Health;
 use super::ownership::Ownership;
+use super::scan::Rows;
 use super::statements::Statements;
 use crate::StoreError;
 
@@ -114,6 +118,29 @@ impl Cluster {
                 Err(error) => self.pause(&error, &mut backoff).await,
             }
         }
+    }
+
+    /// A page of a question, behind a cursor that is the cluster's own.
+    pub(super) async fn page(
+        &self,
+        statement: Statement,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Rows, StoreError> {
+        let asking = |error: ExecutionError| StoreError::io("asking the cluster", error);
+        let mut prepared = (statement.pick)(&self.statements).clone();
+        prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, super::PAGE_ROWS));
+        let state = after.map_or_else(PagingState::start, |cursor| PagingState::new_from_raw_bytes(cursor.0.clone()));
+        let _permit = self.permits.acquire().await.expect("permits are never closed");
+        let page = self.session.execute_single_page(&prepared, &statement.values, state).await;
+        let (result, next) = page.map_err(asking)?;
+        self.health.worked();
+        let next = match next.into_paging_control_flow() {
+            ControlFlow::Continue(state) => state.as_bytes_slice().map(|bytes| Cursor(bytes.to_vec())),
+            ControlFlow::Break(()) => None,
+        };
+        let rows = result.into_rows_result().map_err(|error| StoreError::corrupt(error.to_string()))?;
+        Ok((rows, next))
     }
 
     /// Something a write depends on, which is asked for until it is known.

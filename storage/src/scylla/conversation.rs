@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
 use switchboard_protocol::model::{
-    Conversation, ConversationId, ListPosition, Message, MessageId, Party, Revision, Seq, Side, State, Timestamp,
+    Conversation, ConversationId, ListPosition, Message, MessageId, Party, Revision, Sent, Seq, Side, State, Timestamp,
     Write, Written,
 };
 
@@ -118,7 +118,7 @@ impl Engine {
         join(self.cluster.write(Together::OnePartition, &bucket_of), places).await;
     }
 
-    async fn point_to_bucket(&self, id: ConversationId, bucket: i32) {
+    pub(super) async fn point_to_bucket(&self, id: ConversationId, bucket: i32) {
         let values = [self.timestamp(), Cell::Int(bucket), big(id.get())];
         self.cluster.write_one(Statement::new(|s| &s.put_last_bucket, values)).await;
     }
@@ -143,6 +143,11 @@ impl Engine {
         }
         if !conversation.is_open() {
             self.closed_entries(conversation, &mut indexes);
+        }
+        // An import puts messages before their header.
+        let newest = bucket(conversation.last_seq);
+        if *opens && newest > 0 {
+            self.point_to_bucket(conversation.id, newest).await;
         }
         join_all(indexes.into_iter().map(|statement| self.cluster.write_one(statement))).await;
         self.put_in_bucket(&[write]).await;
@@ -225,7 +230,7 @@ impl Engine {
         self.groups(1);
     }
 
-    fn message_entry(&self, message: &Message) -> Statement {
+    pub(super) fn message_entry(&self, message: &Message) -> Statement {
         let mut bytes = Vec::with_capacity(128 + message.body.content.len());
         record::write_message(message, &mut bytes);
         let (seq, key) = (big(message.seq.get()), Cell::Blob(Vec::new()));
@@ -234,7 +239,7 @@ impl Engine {
 
     fn sent_entry(&self, message: &Message, key: Vec<u8>) -> Statement {
         let mut bytes = Vec::with_capacity(32);
-        record::write_sent(message, &mut bytes);
+        record::write_sent(Sent::of(message), &mut bytes);
         self.entry(message, [Cell::Tiny(SENT), Cell::Big(0), Cell::Blob(key), Cell::Blob(bytes)])
     }
 
@@ -250,7 +255,7 @@ impl Engine {
         Statement::new(|s| &s.put_header, [self.timestamp(), Cell::Blob(bytes), big(conversation.id.get()), bucket])
     }
 
-    fn place_entry(&self, message: &Message) -> Statement {
+    pub(super) fn place_entry(&self, message: &Message) -> Statement {
         let (conversation, seq) = (big(message.conversation.get()), big(message.seq.get()));
         let values = [place_block(message.id), big(message.id.get()), conversation, seq, self.timestamp()];
         Statement::new(|s| &s.put_place, values)

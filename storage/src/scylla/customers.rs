@@ -59,10 +59,14 @@ impl Engine {
     /// The record of a customer.
     pub(super) async fn customer_record(&self, id: CustomerId) -> Result<Option<CustomerView>, StoreError> {
         let Some((profile, _)) = self.numbered(id).await? else { return Ok(None) };
+        Ok(Some(CustomerView { profile, last_interaction_at: self.last_interaction(id).await? }))
+    }
+
+    /// When a customer last wrote.
+    pub(super) async fn last_interaction(&self, id: CustomerId) -> Result<Option<Timestamp>, StoreError> {
         let rows = self.cluster.rows(Statement::new(|s| &s.interaction, [Cell::of_customer(id)])).await?;
         let row = rows.maybe_first_row::<(i64,)>().map_err(unreadable)?;
-        let last_interaction_at = row.map(|(at,)| Timestamp::from_millis(at.cast_unsigned()));
-        Ok(Some(CustomerView { profile, last_interaction_at }))
+        Ok(row.map(|(at,)| Timestamp::from_millis(at.cast_unsigned())))
     }
 
     async fn numbered(&self, id: CustomerId) -> Result<Option<Numbered>, StoreError> {

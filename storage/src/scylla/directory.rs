@@ -43,7 +43,8 @@ impl Engine {
             | Write::LeaseIds(_)
             | Write::CreateCustomer(_)
             | Write::UpdateCustomer { .. }
-            | Write::ForgetAnswers(_) => unreachable!("these are carried out by looking"),
+            | Write::ForgetAnswers(_)
+            | Write::Restore(_) => unreachable!("these are carried out by looking"),
         }
     }
 
@@ -76,18 +77,19 @@ impl Engine {
             next.insert(*vshard, first + ID_LEASE_BLOCK_IDS);
             leased.push((*vshard, first..first + ID_LEASE_BLOCK_IDS));
         }
-        let mut entries = Vec::with_capacity(vshards.len());
-        for (vshard, range) in &leased {
-            let values = [Cell::Int(i32::from(vshard.index())), big(range.end), self.timestamp()];
-            entries.push(Statement::new(|s| &s.put_lease, values));
-        }
+        let entries: Vec<_> = leased.iter().map(|(vshard, range)| self.lease_entry(*vshard, range.end)).collect();
         for entries in entries.chunks(LEASES_AT_ONCE) {
             self.cluster.write(Together::OnePartition, entries).await;
         }
         Ok(Written::Leased(leased))
     }
 
-    async fn leases(&self) -> Result<BTreeMap<VShard, u64>, StoreError> {
+    pub(super) fn lease_entry(&self, vshard: VShard, next: u64) -> Statement {
+        let values = [Cell::Int(i32::from(vshard.index())), big(next), self.timestamp()];
+        Statement::new(|s| &s.put_lease, values)
+    }
+
+    pub(super) async fn leases(&self) -> Result<BTreeMap<VShard, u64>, StoreError> {
         let rows = self.cluster.rows(Statement::new(|s| &s.leases, [])).await?;
         let rows = rows.rows::<(i32, i64)>().map_err(unreadable)?;
         rows.map(|row| {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use switchboard_protocol::model::limits::STORE_GROUP_WRITES;
-use switchboard_protocol::model::{ConversationId, Write, Written};
+use switchboard_protocol::model::{ConversationId, Restore, Write, Written};
 
 use super::cell::Cell;
 use super::cluster::{Cluster, Together};
@@ -31,12 +31,13 @@ enum Lane {
     Agents,
     Leases,
     Customers,
+    Interactions,
     Tokens,
     Answers,
 }
 
 impl Lane {
-    const fn of(write: &Write) -> Self {
+    fn of(write: &Write) -> Self {
         match write {
             Write::Append { conversation, .. }
             | Write::SaveConversation { conversation, .. }
@@ -47,6 +48,18 @@ impl Lane {
             Write::CreateCustomer(_) | Write::UpdateCustomer { .. } => Self::Customers,
             Write::SaveToken { .. } | Write::RemoveTokens(_) => Self::Tokens,
             Write::KeepAnswer(_) | Write::ForgetAnswers(_) => Self::Answers,
+            Write::Restore(restore) => match restore {
+                Restore::Leases(_) => Self::Leases,
+                Restore::Interactions(_) => Self::Interactions,
+                Restore::Messages(messages) => match messages.first() {
+                    Some(message) => Self::Conversation(message.conversation),
+                    None => Self::Agents,
+                },
+                Restore::SentKeys(keys) => match keys.first() {
+                    Some(key) => Self::Conversation(key.sent.conversation),
+                    None => Self::Agents,
+                },
+            },
         }
     }
 
@@ -54,8 +67,10 @@ impl Lane {
     fn together(self, before: &Write, write: &Write) -> bool {
         match self {
             Self::Conversation(_) => is_plain(before) && is_plain(write),
+            // Nothing that is restored goes together with anything.
+            _ if matches!(before, Write::Restore(_)) || matches!(write, Write::Restore(_)) => false,
             Self::Agents | Self::Tokens | Self::Customers => true,
-            Self::Leases => false,
+            Self::Leases | Self::Interactions => false,
             Self::Answers => matches!((before, write), (Write::KeepAnswer(_), Write::KeepAnswer(_))),
         }
     }
@@ -63,7 +78,9 @@ impl Lane {
     const fn most_together(self) -> usize {
         match self {
             Self::Customers => CUSTOMERS_AT_ONCE,
-            Self::Conversation(_) | Self::Agents | Self::Leases | Self::Tokens | Self::Answers => STORE_GROUP_WRITES,
+            Self::Conversation(_) | Self::Agents | Self::Leases | Self::Interactions | Self::Tokens | Self::Answers => {
+                STORE_GROUP_WRITES
+            }
         }
     }
 }
@@ -138,7 +155,9 @@ impl Engine {
                         Err(error) => self.confirm(writes.into_iter().zip([Err(error)])),
                     }
                 }
-                Lane::Leases | Lane::Agents | Lane::Tokens | Lane::Answers => self.run_directory(writes).await,
+                Lane::Leases | Lane::Interactions | Lane::Agents | Lane::Tokens | Lane::Answers => {
+                    self.run_directory(writes).await;
+                }
             }
         }
     }
@@ -185,6 +204,7 @@ impl Engine {
                 self.mark_read(conversation, messages, *of, *at).await
             }
             Write::Revise { conversation, seq, revision, at } => self.revise(conversation, *seq, revision, *at).await,
+            Write::Restore(restore) => self.restore(restore).await,
             _ => unreachable!("no other write is about a conversation"),
         };
         let closed = match first {
@@ -217,6 +237,7 @@ impl Engine {
         let outcome = match &writes[0].write {
             Write::LeaseIds(vshards) => self.lease(vshards).await,
             Write::ForgetAnswers(names) => self.forget_answers(names).await,
+            Write::Restore(restore) => self.restore(restore).await,
             _ => {
                 // Each with its timestamp, in the order in which they came: the last one wins.
                 let statements: Vec<_> = writes.iter().map(|queued| self.blind(&queued.write)).collect();

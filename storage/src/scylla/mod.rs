@@ -19,6 +19,7 @@ mod migrate;
 mod open_index;
 mod ownership;
 mod read;
+mod scan;
 mod settings;
 mod statements;
 mod store;

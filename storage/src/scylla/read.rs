@@ -56,6 +56,7 @@ impl Engine {
             Read::ExpiredTokens { .. } => Found::ExpiredTokens(Vec::new()),
             Read::KeptAnswer(name) => Found::KeptAnswer(self.kept_answer(name).await?.map(Box::new)),
             Read::ExpiredAnswers { .. } => Found::ExpiredAnswers(Vec::new()),
+            Read::Scan(scan) => Found::Scanned(self.scan(scan).await?),
         })
     }
 

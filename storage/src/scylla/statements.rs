@@ -36,6 +36,9 @@ statements! {
         AND position IN ?";
     sent = "SELECT record FROM messages WHERE conversation = ? AND bucket = ? AND kind = 1 AND position = 0 AND key = ?";
 
+    all_buckets = "SELECT DISTINCT conversation, bucket FROM messages";
+    all_sent = "SELECT key, record FROM messages WHERE conversation = ? AND bucket = ? AND kind = 1";
+
     put_place = "INSERT INTO message_places (block, message, conversation, seq) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
     places = "SELECT message, conversation, seq FROM message_places WHERE block = ? AND message IN ?";
 
@@ -79,9 +82,11 @@ statements! {
     put_token = "INSERT INTO tokens (hash, record) VALUES (?, ?) USING TIMESTAMP ? AND TTL ?";
     remove_token = "DELETE FROM tokens USING TIMESTAMP ? WHERE hash = ?";
     token = "SELECT record FROM tokens WHERE hash = ?";
+    all_tokens = "SELECT hash, record FROM tokens";
     put_answer = "INSERT INTO kept_answers (name, record) VALUES (?, ?) USING TIMESTAMP ? AND TTL ?";
     remove_answer = "DELETE FROM kept_answers USING TIMESTAMP ? WHERE name = ?";
     answer = "SELECT record FROM kept_answers WHERE name = ?";
+    all_answers = "SELECT record FROM kept_answers";
 }
 
 /// Every statement may be carried out again: it says its own timestamp, or only reads.

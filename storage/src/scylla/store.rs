@@ -10,8 +10,8 @@ use switchboard_protocol::model::limits::{STORE_READ_QUEUE_OPS, STORE_WRITE_QUEU
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::figures::Counters;
 use crate::condition::ConditionCell;
+use crate::figures::Counters;
 use crate::{Completions, Condition, Full, Op, Store, StoreError, StoreFigures, Ticket};
 
 /// An operation on its way to the storage thread.

@@ -1,0 +1,133 @@
+//! Opens the store that a configuration names, and asks it one thing after another, or many at once. For the start of
+//! the server and for commands that work without one; a shard asks by itself. Must not know what is asked.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use switchboard_storage::{Completions, Done, Full, Op, Store, StoreError, Ticket};
+
+use crate::config::{Config, Engine};
+
+/// The ticket shard of an [`Asker`]: no shard has it.
+pub const ASKER_SHARD: u16 = u16::MAX;
+
+/// The embedded engine's own directory in the data directory.
+const STORE_DIR: &str = "store";
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// It could not do what was asked, or can do nothing any more.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was closed.
+    #[error("the store takes no more operations")]
+    Closed,
+    /// Ours: an answer of another kind than the question.
+    #[error("the store answered something else than {0}")]
+    Else(&'static str),
+}
+
+/// Where the embedded engine keeps its files.
+pub fn store_dir(config: &Config) -> PathBuf {
+    config.data_dir.join(STORE_DIR)
+}
+
+/// Opens the engine that the configuration names.
+pub fn open(config: &Config, completions: Arc<dyn Completions>) -> Result<Arc<dyn Store>, StoreError> {
+    match config.engine {
+        Engine::Embedded => switchboard_storage::open_embedded(&store_dir(config), completions),
+        Engine::Memory => switchboard_storage::open_memory(Default::default(), completions),
+    }
+}
+
+type Answer = Result<(u64, Done), StoreError>;
+
+/// Where the store puts answers for an [`Asker`].
+pub struct Answers(Sender<Answer>);
+
+/// The end of [`Answers`] that an [`Asker`] listens at.
+pub struct Ears(Receiver<Answer>);
+
+/// A pair of both.
+pub fn answers() -> (Answers, Ears) {
+    let (sender, receiver) = unbounded();
+    (Answers(sender), Ears(receiver))
+}
+
+impl Completions for Answers {
+    fn done(&self, ticket: Ticket, done: Done) {
+        let _ = self.0.send(Ok((ticket.number, done)));
+    }
+
+    fn wake(&self) {}
+
+    fn fatal(&self, error: StoreError) {
+        let _ = self.0.send(Err(error));
+    }
+}
+
+/// Asks a store and waits.
+pub struct Asker {
+    store: Arc<dyn Store>,
+    ears: Ears,
+    /// Answers that came before they were waited for.
+    early: HashMap<u64, Done>,
+    next: u64,
+    under_way: usize,
+}
+
+impl Asker {
+    /// Asks `store`, whose answers for `ASKER_SHARD` come to `ears`.
+    pub fn new(store: Arc<dyn Store>, ears: Ears) -> Self {
+        Self { store, ears, early: HashMap::new(), next: 0, under_way: 0 }
+    }
+
+    /// Asks without waiting; the number is for [`Asker::answer`], which must be called for each. A full queue is waited
+    /// for.
+    pub fn submit(&mut self, mut op: Op) -> Result<u64, AskError> {
+        self.next += 1;
+        let ticket = Ticket { shard: ASKER_SHARD, number: self.next };
+        loop {
+            match self.store.submit(ticket, op) {
+                Ok(()) => break,
+                Err(Full(_)) if self.under_way == 0 && self.ears.0.is_empty() => return Err(AskError::Closed),
+                Err(Full(back)) => op = back,
+            }
+            self.hear()?;
+        }
+        self.under_way += 1;
+        Ok(self.next)
+    }
+
+    /// Waits for an answer; a failure is an error.
+    pub fn answer(&mut self, number: u64) -> Result<Done, AskError> {
+        loop {
+            match self.early.remove(&number) {
+                Some(Done::Failed(error)) => return Err(error.into()),
+                Some(done) => return Ok(done),
+                None => self.hear()?,
+            }
+        }
+    }
+
+    /// Asks and waits.
+    pub fn ask(&mut self, op: Op) -> Result<Done, AskError> {
+        let number = self.submit(op)?;
+        self.answer(number)
+    }
+
+    /// Closes the store: what was asked is done, and the directory given up.
+    pub fn close(&self) {
+        self.store.close();
+    }
+
+    fn hear(&mut self) -> Result<(), AskError> {
+        let (number, done) = self.ears.0.recv().map_err(|_| AskError::Closed)??;
+        self.under_way -= 1;
+        self.early.insert(number, done);
+        Ok(())
+    }
+}
