@@ -16,7 +16,9 @@ use switchboard_protocol::model::Timestamp;
 use crate::auth::jwt::{Grant, Role, Signer, TokenError};
 use crate::auth::key::{KeyError, LoadedKey, SigningKey};
 use crate::config::{self, Config, DataDirError, Flag, Problems, parse_duration, prepare_data_dir};
+use crate::store::{OpenError, scylla_settings};
 pub use issue::IssueError;
+use switchboard_storage::{Migrated, StoreError};
 pub use transfer::{ExportArgs, ImportArgs};
 
 const EXAMPLES: &str = "\
@@ -28,6 +30,7 @@ Examples:
   switchboard token --role agent --id 1 --name Wang --groups sales,default --ttl 30d
   switchboard token --kind uuid --server http://127.0.0.1:8080 --role agent --id 1
   switchboard check-config switchboard.toml
+  switchboard migrate --config switchboard.toml
   switchboard export --data-dir ./data --out backup.jsonl
   switchboard import --in backup.jsonl --data-dir ./new
 
@@ -53,6 +56,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Read a config file and print the configuration in effect, or what is wrong with it.
     CheckConfig(CheckConfigArgs),
+    /// Bring the keyspace of a CQL cluster to the schema that this program works with.
+    Migrate(MigrateArgs),
     /// Write all that the store holds into a file, for a backup or another engine; no server may run on it.
     Export(ExportArgs),
     /// Bring such a file into an empty store.
@@ -75,8 +80,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = |text: &str| checked("shards", text))]
     shards: Option<String>,
     /// What keeps the records [default: embedded].
-    #[arg(long, value_name = "embedded|memory", value_parser = |text: &str| checked("engine", text))]
+    #[arg(long, value_name = "embedded|scylla|memory", value_parser = |text: &str| checked("engine", text))]
     engine: Option<String>,
+    /// Statements under way at once in the cluster, for the engine scylla [default: 1024].
+    #[arg(long, value_name = "N", value_parser = |text: &str| checked("scylla.max_in_flight", text))]
+    max_in_flight: Option<String>,
     /// How long an agent may be gone before its conversations go to others [default: 30s].
     #[arg(long, value_name = "DURATION", value_parser = |text: &str| checked("agent_grace", text))]
     agent_grace: Option<String>,
@@ -121,6 +129,27 @@ pub struct TokenArgs {
     /// An agent's conversations at once.
     #[arg(long, value_name = "N")]
     max_concurrent: Option<u32>,
+}
+
+/// Which keyspace, and how it is made if it is not there.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// The TOML file with settings: `[scylla]` says where the cluster is.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Nodes of the cluster, separated by commas.
+    #[arg(long, value_name = "HOST:PORT,...", value_parser = |text: &str| checked("scylla.contact_points", text))]
+    contact_points: Option<String>,
+    /// The keyspace.
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| checked("scylla.keyspace", text))]
+    keyspace: Option<String>,
+    /// Make the keyspace if it is not there, with this replication, a map of CQL such as
+    /// {'class': 'NetworkTopologyStrategy', 'dc1': 3}.
+    #[arg(long, value_name = "MAP")]
+    replication: Option<String>,
+    /// Print the whole schema and change nothing.
+    #[arg(long)]
+    print: bool,
 }
 
 /// Which file.
@@ -192,6 +221,7 @@ impl ServeArgs {
             ("data_dir", &self.data_dir),
             ("shards", &self.shards),
             ("engine", &self.engine),
+            ("scylla.max_in_flight", &self.max_in_flight),
             ("agent_grace", &self.agent_grace),
         ]
         .into_iter()
@@ -205,6 +235,48 @@ impl ServeArgs {
         }
         flags
     }
+}
+
+impl MigrateArgs {
+    /// The configuration in effect, for the cluster whatever the engine.
+    pub fn load(&self, variables: &[(String, String)]) -> Result<Config, Problems> {
+        let flags = [
+            ("engine", Some("scylla".to_owned())),
+            ("scylla.contact_points", self.contact_points.clone()),
+            ("scylla.keyspace", self.keyspace.clone()),
+        ];
+        let flags = flags.into_iter().filter_map(|(key, value)| Some(Flag { key, value: value? }));
+        Config::load(self.config.as_deref(), variables, &flags.collect::<Vec<_>>())
+    }
+}
+
+/// `switchboard migrate`: the schema for `--print`, else what was done to it.
+pub fn migrate(args: &MigrateArgs, variables: &[(String, String)]) -> Result<String, MigrateError> {
+    if args.print {
+        return Ok(switchboard_storage::schema());
+    }
+    let config = args.load(variables)?;
+    let settings = scylla_settings(&config, "migrate".to_owned())?;
+    let Migrated { from, to, steps } = switchboard_storage::migrate(&settings, args.replication.as_deref())?;
+    let keyspace = &settings.keyspace;
+    Ok(match from == to {
+        true => format!("keyspace {keyspace} has schema {to} already\n"),
+        false => format!("keyspace {keyspace}: schema {from} -> {to} ({})\n", steps.join(", ")),
+    })
+}
+
+/// Why `migrate` did nothing, or not everything: it may be called again.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// A file that the configuration names.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The cluster.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// `switchboard token`: the token to print.

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Token(args) => {
             finish(cli::token(&args, &variables, Clock::new().wall()).map(|token| println!("{token}")))
         }
+        Command::Migrate(args) => finish(cli::migrate(&args, &variables).map(|told| print!("{told}"))),
         Command::CheckConfig(args) => match cli::check_config(&args) {
             Ok(effective) => {
                 print!("{effective}");

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use super::keys::{KEYS, Key};
+use super::keys::{Key, keys};
 use super::problem::{Problem, nearest};
 use super::value::Raw;
 
@@ -37,9 +37,9 @@ impl Walk<'_> {
         for (name, value) in table {
             let path = format!("{prefix}{}", name.get_ref());
             let below = format!("{path}.");
-            if let Some(key) = KEYS.iter().find(|key| key.path == path) {
+            if let Some(key) = keys().find(|key| key.path == path) {
                 self.value(key, value);
-            } else if KEYS.iter().any(|key| key.path.starts_with(&below)) {
+            } else if keys().any(|key| key.path.starts_with(&below)) {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.table(&below, inner),
                     other => {
@@ -64,13 +64,12 @@ impl Walk<'_> {
 
     fn unknown(&mut self, prefix: &str, name: &Spanned<std::borrow::Cow<'_, str>>, path: &str) {
         // A name of the same table is meant more often than a like one elsewhere.
-        let siblings = KEYS
-            .iter()
+        let siblings = keys()
             .filter_map(|key| key.path.strip_prefix(prefix))
             .map(|rest| rest.split('.').next().unwrap_or(rest).to_owned());
         let near = nearest(name.get_ref(), siblings)
             .map(|near| format!("{prefix}{near}"))
-            .or_else(|| nearest(path, KEYS.iter().map(|key| key.path.to_owned())))
+            .or_else(|| nearest(path, keys().map(|key| key.path.to_owned())))
             .or_else(|| last_name_elsewhere(name.get_ref()));
         let help = near.map(|near| format!("did you mean `{near}`?"));
         self.problem(format!("unknown key `{path}`"), help, name.span());
@@ -84,8 +83,8 @@ impl Walk<'_> {
 /// `level` at the top is `log.level` in the wrong table.
 fn last_name_elsewhere(name: &str) -> Option<String> {
     let last = |key: &Key| key.path.rsplit('.').next().unwrap_or(key.path).to_owned();
-    let near = nearest(name, KEYS.iter().map(last))?;
-    KEYS.iter().find(|key| last(key) == near).map(|key| key.path.to_owned())
+    let near = nearest(name, keys().map(last))?;
+    keys().find(|key| last(key) == near).map(|key| key.path.to_owned())
 }
 
 fn raw<'a>(value: &'a DeValue<'a>) -> Raw<'a> {

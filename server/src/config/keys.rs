@@ -13,7 +13,7 @@ use switchboard_protocol::model::limits::{
 use super::value::{
     Raw, Unfit, parse_duration, parse_offset, parse_origin, quote, quote_list, show_duration, show_offset,
 };
-use super::{AuthRequired, Config, Engine, LogFormat, webchat};
+use super::{AuthRequired, Config, Engine, LogFormat, scylla, webchat};
 
 /// One key.
 pub(super) struct Key {
@@ -21,10 +21,10 @@ pub(super) struct Key {
     pub(super) path: &'static str,
     /// Never shown, not even in a refusal.
     pub(super) secret: bool,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
-enum Kind {
+pub(super) enum Kind {
     Integer {
         range: RangeInclusive<u64>,
         set: fn(&mut Config, u64),
@@ -129,7 +129,7 @@ impl Key {
 
 const SECRET_FORM: &str = "a secret of 32 to 4096 bytes";
 
-fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: &T) -> Result<(), Unfit> {
+pub(super) fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: &T) -> Result<(), Unfit> {
     if range.contains(value) { Ok(()) } else { Err(Unfit) }
 }
 
@@ -137,12 +137,17 @@ const fn secs(range: RangeInclusive<u64>) -> RangeInclusive<Duration> {
     Duration::from_secs(*range.start())..=Duration::from_secs(*range.end())
 }
 
-const fn plain(path: &'static str, kind: Kind) -> Key {
+pub(super) const fn plain(path: &'static str, kind: Kind) -> Key {
     Key { path, secret: false, kind }
 }
 
 /// Every key, in the order `check-config` prints them.
-pub(super) const KEYS: &[Key] = &[
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(scylla::KEYS)
+}
+
+/// Those but for the cluster's.
+const KEYS: &[Key] = &[
     plain(
         "listen",
         Kind::Text {
@@ -170,10 +175,11 @@ pub(super) const KEYS: &[Key] = &[
     plain(
         "engine",
         Kind::Text {
-            expects: "\"embedded\" or \"memory\"",
+            expects: "\"embedded\", \"scylla\" or \"memory\"",
             set: |config, text| {
                 config.engine = match text {
                     "embedded" => Engine::Embedded,
+                    "scylla" => Engine::Scylla,
                     "memory" => Engine::Memory,
                     _ => return Err(Unfit),
                 };
@@ -182,6 +188,7 @@ pub(super) const KEYS: &[Key] = &[
             get: |config| {
                 let text = match config.engine {
                     Engine::Embedded => "embedded",
+                    Engine::Scylla => "scylla",
                     Engine::Memory => "memory",
                 };
                 Some(text.to_owned())
@@ -381,6 +388,6 @@ fn secret(text: &str) -> Result<String, Unfit> {
     Ok(text.to_owned())
 }
 
-fn filled(text: &str) -> Result<&str, Unfit> {
+pub(super) fn filled(text: &str) -> Result<&str, Unfit> {
     if text.is_empty() { Err(Unfit) } else { Ok(text) }
 }

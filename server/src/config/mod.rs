@@ -8,6 +8,7 @@ mod data_dir;
 mod file;
 mod keys;
 mod problem;
+mod scylla;
 mod value;
 mod webchat;
 
@@ -19,9 +20,10 @@ use switchboard_protocol::model::{Channel, Group};
 
 pub use data_dir::{DataDirError, prepare_data_dir};
 pub use problem::{Problem, Problems};
+pub use scylla::ScyllaConfig;
 pub use value::parse_duration;
 
-use keys::KEYS;
+use keys::keys;
 use value::Raw;
 
 /// The prefix of every variable; `agents.max_concurrent` is `SWITCHBOARD_AGENTS_MAX_CONCURRENT`.
@@ -34,6 +36,8 @@ pub const CONFIG_VARIABLE: &str = "SWITCHBOARD_CONFIG";
 pub enum Engine {
     /// fjall in the data directory.
     Embedded,
+    /// A ScyllaDB or other CQL cluster.
+    Scylla,
     /// Nothing survives the process; for tests and trials.
     Memory,
 }
@@ -68,7 +72,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `shards`: pinned threads. One for each CPU.
     pub shards: usize,
-    /// `engine`: `embedded` or `memory`. `embedded`.
+    /// `engine`: `embedded`, `scylla` or `memory`. `embedded`.
     pub engine: Engine,
     /// `agent_grace`: how long an agent may be gone before its conversations go to others. 30 s.
     pub agent_grace: Duration,
@@ -125,6 +129,8 @@ pub struct Config {
     pub storage_deadline: Duration,
     /// `log.format`: `text` or `json`. `text`.
     pub log_format: LogFormat,
+    /// `[scylla]`: where the cluster is and how it is spoken to.
+    pub scylla: ScyllaConfig,
     /// `log.level`: `info`, or directives as `RUST_LOG` takes them. `info`.
     pub log_level: String,
 }
@@ -163,6 +169,7 @@ impl Default for Config {
             message_recall_window: Duration::from_secs(120),
             storage_deadline: Duration::from_secs(10),
             log_format: LogFormat::Text,
+            scylla: ScyllaConfig::default(),
             log_level: "info".to_owned(),
         }
     }
@@ -216,6 +223,7 @@ impl Config {
             problems.push(Problem::plain("`jwt.key` and `jwt.key_file` are both set; keep one".to_owned()));
         }
         webchat::check(&config, &mut problems);
+        scylla::check(&config, &mut problems);
         if config.auth_required == AuthRequired::No && !config.is_loopback() && !config.allow_unauthenticated {
             let message = format!(
                 "`auth.required` is false while `listen` is {}: whoever reaches that address could read every \
@@ -250,7 +258,7 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         let mut table = "";
-        for key in KEYS {
+        for key in keys() {
             let (group, name) = key.path.split_once('.').unwrap_or(("", key.path));
             if group != table {
                 text.push_str(&format!("\n[{group}]\n"));
@@ -278,7 +286,7 @@ pub fn check(key: &str, value: &str) -> Result<(), String> {
 }
 
 fn set_word(config: &mut Config, path: &str, value: &str) -> Result<(), String> {
-    let key = KEYS.iter().find(|key| key.path == path).ok_or_else(|| format!("there is no key `{path}`"))?;
+    let key = keys().find(|key| key.path == path).ok_or_else(|| format!("there is no key `{path}`"))?;
     key.set(config, &Raw::Word(value)).map_err(|_| key.refusal(&key.quoted(value)))
 }
 
@@ -290,8 +298,8 @@ fn apply_variables(variables: &[(String, String)], config: &mut Config, problems
         if name == CONFIG_VARIABLE {
             continue;
         }
-        let Some(key) = KEYS.iter().find(|key| key.variable() == rest) else {
-            let known = KEYS.iter().map(keys::Key::variable);
+        let Some(key) = keys().find(|key| key.variable() == rest) else {
+            let known = keys().map(keys::Key::variable);
             let nearest = problem::nearest(rest, known).map(|near| format!("did you mean {VARIABLE_PREFIX}{near}?"));
             problems.push(Problem::with_help(format!("unknown variable {name}"), nearest));
             continue;

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use switchboard_protocol::model::{Found, Read, Scan, Scanned};
-use switchboard_storage::{Done, Op, StoreError};
+use switchboard_storage::{Done, Op};
 
 use crate::config::{Config, DataDirError, Engine};
-use crate::store::{self, AskError, Asker, store_dir};
+use crate::store::{self, AskError, Asker, OpenError, store_dir};
 
 pub use export::{Export, export};
 pub use form::LineError;
@@ -41,7 +41,7 @@ pub enum TransferError {
     DataDir(#[from] DataDirError),
     /// The store.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Open(#[from] OpenError),
     /// The store did not answer.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -124,6 +124,7 @@ fn target(config: &Config) -> Result<String, TransferError> {
             let whole = std::path::absolute(&dir).map_err(|error| TransferError::File { path: dir, error })?;
             Ok(format!("embedded:{}", whole.display()))
         }
+        Engine::Scylla => Ok(format!("scylla:{}", config.scylla.keyspace)),
         Engine::Memory => Err(TransferError::Memory),
     }
 }
