@@ -229,9 +229,12 @@ fn open_store(config: &Config, shards: Arc<ShardCompletions>) -> Result<(Arc<dyn
     let (start, answers) = unbounded();
     let completions = Arc::new(Told { start, shards });
     let store = match config.engine {
-        Engine::Embedded => {
-            switchboard_storage::open_embedded(&config.data_dir.join(STORE_DIR), completions).into_diagnostic()?
-        }
+        Engine::Embedded => switchboard_storage::open_embedded(
+            &config.data_dir.join(STORE_DIR),
+            config.storage_min_free_bytes,
+            completions,
+        )
+        .into_diagnostic()?,
         Engine::Memory => switchboard_storage::open_memory(Default::default(), completions).into_diagnostic()?,
     };
     let reader = StartReader { store: &*store, answers };
