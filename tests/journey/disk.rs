@@ -10,12 +10,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::mount::{SmallDisk, skipped};
-use crate::harness::{Peer, Rng, Server, Setup, stories, until};
+use crate::harness::{Peer, Rng, Server, Setup, assert_like, stories, until};
 
 stories!(
     a_disk_that_fills_up_is_noticed_and_the_server_lives,
     a_disk_that_is_full_before_anybody_looks_loses_nothing,
     a_sync_that_fails_ends_the_process,
+    a_sync_that_takes_long_is_told_as_unknown_once,
     damage_to_the_journal_is_told_at_the_start,
 );
 
@@ -135,15 +136,10 @@ fn a_disk_that_is_full_before_anybody_looks_loses_nothing(shards: u16) {
 
 /// The kernel itself says that a sync failed, from a moment on: strace makes it.
 fn a_sync_that_fails_ends_the_process(shards: u16) {
-    if !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success()) {
-        return skipped("there is no strace: a failing sync was NOT tried");
-    }
     let mut server = Setup::shards(shards).start();
     let mut writer = Writer::of(&server);
     writer.send_some(20);
-    let Some(mut strace) = fail_syncs(server.pid()) else {
-        return skipped("strace may not attach here: a failing sync was NOT tried");
-    };
+    let Some(mut strace) = inject(server.pid(), "fdatasync:error=EIO") else { return };
     assert_eq!(writer.send(), None, "it was answered, and is not durable");
     // Looked at before it is waited for: strace holds its end.
     let _ = strace.wait();
@@ -154,15 +150,57 @@ fn a_sync_that_fails_ends_the_process(shards: u16) {
     Writer::of(&server).send_some(10);
 }
 
-/// From now on every `fdatasync` of a process fails; `None` if it may not be traced.
-fn fail_syncs(pid: u32) -> Option<Child> {
-    let mut strace = Command::new("strace")
-        .args(["-f", "-qq", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO", "-p", &pid.to_string()])
+/// Every sync takes longer than anybody waits: who sent is told that nobody knows, and everybody hears when it is known.
+fn a_sync_that_takes_long_is_told_as_unknown_once(shards: u16) {
+    let server = Setup::shards(shards).env("SWITCHBOARD_STORAGE_DEADLINE", "1s").start();
+    let mut agent = server.login("agent", 1);
+    let mut user = server.login("user", USER);
+    let mut silent = server.login("user", USER + 1);
+    let (id, other) = (server.conversation_id(USER), server.conversation_id(USER + 1));
+    user.say(id, "before");
+    agent.push("kefu_message");
+    let Some(mut strace) = inject(server.pid(), "fdatasync:delay_enter=2500000") else { return };
+    let again = json!({"conversation_id": id, "content": "slow", "client_msg_id": "slow-1"});
+    let mut unknown = 0;
+    let sent = until("a retry is answered", || {
+        let answer = user.call("kefu_message_send", again.clone());
+        if answer["success"] == true {
+            return Some(answer["data"].clone());
+        }
+        let why = answer["message"].as_str().unwrap();
+        assert!(why.contains("the outcome is not known yet; retry with the same client_msg_id"), "{why}");
+        unknown += 1;
+        None
+    });
+    assert!((1..=4).contains(&unknown), "told so {unknown} times");
+    assert_eq!(sent["seq"], 2, "it kept its place");
+    assert_like(&agent.push("kefu_message"), json!({"content": "slow", "message_id": sent["message_id"]}));
+    user.assert_quiet();
+
+    // Who does not ask again hears its own message, like anybody.
+    let why = silent.refused("kefu_message_send", json!({"conversation_id": other, "content": "heard"}));
+    assert!(why.contains("the outcome is not known yet"), "{why}");
+    assert_like(&silent.push("kefu_message"), json!({"content": "heard", "conversation_id": other}));
+    strace.kill().expect("it runs");
+    let _ = strace.wait();
+    user.say(id, "after");
+    let contents: Vec<Value> = server.list(("user", USER), id, 1, 10).iter().map(|m| m["content"].clone()).collect();
+    assert_eq!(contents, ["before", "slow", "after"]);
+}
+
+/// From now on strace changes a system call of a process; `None`, loudly, if it cannot.
+fn inject(pid: u32, what: &str) -> Option<Child> {
+    let call = what.split(':').next().expect("a call and what becomes of it");
+    let spawned = Command::new("strace")
+        .args(["-f", "-qq", "-e", &format!("trace={call}"), "-e", &format!("inject={what}"), "-p", &pid.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
+        .spawn();
+    let Ok(mut strace) = spawned else {
+        skipped("there is no strace: a failing and a slow sync were NOT tried");
+        return None;
+    };
     let traced = || {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
         let all = tasks.flatten().all(|task| {
@@ -171,10 +209,13 @@ fn fail_syncs(pid: u32) -> Option<Child> {
         });
         all.then_some(true)
     };
-    until("strace holds every thread, or has given up", || {
+    let holds = until("strace holds every thread, or has given up", || {
         if strace.try_wait().expect("a child can be asked").is_some() { Some(false) } else { traced() }
-    })
-    .then_some(strace)
+    });
+    if !holds {
+        skipped("strace may not attach here: a failing and a slow sync were NOT tried");
+    }
+    holds.then_some(strace)
 }
 
 /// kill -9 while messages are written; then bits are turned over and files cut, at random places. Either the start says
