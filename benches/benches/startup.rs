@@ -98,6 +98,9 @@ fn start_and_end(binary: &Path, data_dir: &Path) -> Started {
     let began = Instant::now();
     let mut server = Command::new(binary)
         .args(["--listen", "127.0.0.1:0", "--shards", "2", "--data-dir", text(data_dir)])
+        // The server refuses variables that it does not know.
+        .env_remove("SWITCHBOARD_BIN")
+        .env("SWITCHBOARD_LOG_LEVEL", "error")
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()
@@ -164,7 +167,7 @@ fn conversation(number: u64) -> switchboard_protocol::model::Conversation {
     let user = samples::user(number);
     let id = ConversationId::mint(number, user.vshard()).expect("small");
     let mut header = samples::conversation(id.get(), user);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         header.agent = Some(samples::agent_id(1 + number % AGENTS));
         header.state = State::Active;
     }
