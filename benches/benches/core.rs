@@ -127,10 +127,7 @@ impl World {
         };
         self.effects.clear();
         self.core.handle(NOW, Input::Request(request), black_box(&mut self.effects));
-        if let Some(Effect::Arm { timer: Timer::Overdue, .. }) = self.effects.last() {
-            // By the first write only: the timer never comes here.
-            self.effects.pop();
-        }
+        self.forget_timer();
     }
 
     /// Storage does what the last effect asked.
@@ -142,6 +139,14 @@ impl World {
         };
         assert!(self.effects.is_empty(), "nobody hears of what is not stored");
         self.core.handle(NOW, Input::Stored { ticket, outcome }, black_box(&mut self.effects));
+        self.forget_timer();
+    }
+
+    /// By the first write only: the timer never comes here.
+    fn forget_timer(&mut self) {
+        if let Some(Effect::Arm { timer: Timer::Overdue, .. }) = self.effects.last() {
+            self.effects.pop();
+        }
     }
 
     /// The sender was answered, the agent and nobody else was told.

@@ -98,11 +98,16 @@ pub trait Store: Send + Sync + 'static {
     fn figures(&self) -> StoreFigures;
 }
 
-/// Opens the embedded engine in `dir`, which it creates if needed and which is wholly its own.
+/// Opens the embedded engine in `dir`, which it creates if needed and which is wholly its own. It is unwritable while less
+/// than `min_free_bytes` is free there.
 ///
 /// Fails with `Locked` if another process has it, else as `Embedded::open`.
-pub fn open_embedded(dir: &Path, completions: Arc<dyn Completions>) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(Threaded::start(Embedded::open(dir)?, completions)?))
+pub fn open_embedded(
+    dir: &Path,
+    min_free_bytes: u64,
+    completions: Arc<dyn Completions>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(Threaded::start(Embedded::open(dir)?.keep_free(min_free_bytes), completions)?))
 }
 
 /// Opens an empty store that lives in memory, with the faults asked for. Nothing survives `close`.

@@ -4,11 +4,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use switchboard_protocol::model::limits::{
-    STORE_GROUP_WRITES, STORE_READ_GROUP_OPS, STORE_READ_QUEUE_OPS, STORE_READER_THREADS, STORE_WRITE_QUEUE_OPS,
+    STORE_GROUP_WRITES, STORE_LOOK_MS, STORE_READ_GROUP_OPS, STORE_READ_QUEUE_OPS, STORE_READER_THREADS,
+    STORE_WRITE_QUEUE_OPS,
 };
 use switchboard_protocol::model::{Found, Read, Write, Written};
 
@@ -23,6 +24,10 @@ pub trait Engine: Send + Sync + 'static {
     /// Applies the writes in order, each seeing those before it, and makes them durable together: when it
     /// returns `Ok` all are, one outcome for each. An error is fatal: nobody knows what is durable.
     fn commit(&self, writes: &[Write]) -> Result<Vec<Outcome>, StoreError>;
+    /// Whether what is committed now could be made durable. Asked by the thread that commits, every `STORE_LOOK_MS`.
+    fn condition(&self) -> Condition {
+        Condition::Writable
+    }
     /// Answers from what was committed.
     fn read(&self, read: &Read) -> Result<Found, StoreError>;
 }
@@ -70,6 +75,7 @@ impl Threaded {
             threads: Mutex::default(),
         };
         let engine = Arc::new(engine);
+        store.shared.condition.set(engine.condition());
         for number in 0..STORE_READER_THREADS {
             let (shared, engine, reads_in) = (store.shared.clone(), engine.clone(), reads_in.clone());
             store.spawn(format!("store-read-{number}"), move || {
@@ -171,6 +177,12 @@ impl Shared {
         self.failed.load(Ordering::Acquire)
     }
 
+    fn look_at(&self, engine: &impl Engine) {
+        if self.condition.set(engine.condition()) {
+            self.completions.condition_changed();
+        }
+    }
+
     fn failed_alone(&self, error: StoreError) -> Done {
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
         tracing::error!(%error, "a storage operation failed");
@@ -189,11 +201,22 @@ impl Drop for PanicGuard {
     }
 }
 
-/// The writer: drains what waits into a group, commits it by one sync, then acknowledges all of it.
+/// The writer: drains what waits into a group, commits it by one sync, then acknowledges all of it. Beside that it looks
+/// whether the engine can write, so that shards know before a write would fail.
 fn commit_groups(shared: &Shared, engine: &impl Engine, queue: &Receiver<QueuedWrite>) {
     let mut askers = Vec::with_capacity(STORE_GROUP_WRITES);
     let mut writes = Vec::with_capacity(STORE_GROUP_WRITES);
-    while let Ok(first) = queue.recv() {
+    let mut look_at = Instant::now();
+    loop {
+        if Instant::now() >= look_at {
+            look_at = Instant::now() + Duration::from_millis(STORE_LOOK_MS);
+            shared.look_at(engine);
+        }
+        let first = match queue.recv_deadline(look_at) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         for queued in std::iter::once(first).chain(queue.try_iter()).take(STORE_GROUP_WRITES) {
             askers.push((queued.ticket, queued.submitted));
             writes.push(queued.write);

@@ -4,6 +4,7 @@
 pub mod bytedesk;
 pub mod forge;
 pub mod kefu;
+pub mod mount;
 pub mod pattern;
 pub mod raw;
 pub mod rest;

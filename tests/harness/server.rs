@@ -24,13 +24,15 @@ pub struct Setup {
     flags: Vec<String>,
     env: Vec<(String, String)>,
     listen: String,
+    /// Where the data directory is made.
+    parent: PathBuf,
 }
 
 impl Setup {
     /// So many shards, a free port, all else by default (the embedded engine).
     pub fn shards(shards: u16) -> Self {
         let flags = ["--shards", &shards.to_string()].map(str::to_owned).to_vec();
-        Self { flags, env: Vec::new(), listen: "127.0.0.1:0".to_owned() }
+        Self { flags, env: Vec::new(), listen: "127.0.0.1:0".to_owned(), parent: std::env::temp_dir() }
     }
 
     /// Adds a flag with its value, e.g. `--agent-grace` and `1s`.
@@ -57,10 +59,16 @@ impl Setup {
         self
     }
 
+    /// Makes its data directory in here.
+    pub fn data_in(mut self, parent: &Path) -> Self {
+        self.parent = parent.to_owned();
+        self
+    }
+
     /// Starts a server in a new data directory.
     #[track_caller]
     pub fn start(self) -> Server {
-        let directory = tempfile::tempdir().expect("a directory for the test");
+        let directory = tempfile::tempdir_in(&self.parent).expect("a directory for the test");
         let mut server = Server {
             _permit: Permit::take(),
             setup: self,

@@ -5,6 +5,7 @@ mod bytedesk;
 mod clients;
 mod crash;
 mod desk;
+mod disk;
 mod documents;
 mod idempotency;
 mod operations;

@@ -168,6 +168,15 @@ pub const STORE_JOURNALS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Unflushed writes of one keyspace: flushing early keeps the journals, and so a start after a kill, short.
 pub const STORE_MEMTABLE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
+/// So much of the data directory's file system is kept free for what was accepted: six memtables being flushed (96 MiB),
+/// their journals (128 MiB), and a compaction, which writes before it removes (four tables of 64 MiB). An operator may
+/// set it.
+pub const STORE_MIN_FREE_BYTES: u64 = 512 * 1024 * 1024;
+/// Once full, there is room again when this part of that more is free.
+pub const STORE_ROOM_AGAIN_DIVISOR: u64 = 8;
+/// How often a store looks whether it can write: at 100 MB/s a tenth of what is kept free.
+pub const STORE_LOOK_MS: u64 = 500;
+
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 /// Connections accepted in one turn.

@@ -349,6 +349,14 @@ const KEYS: &[Key] = &[
     ),
     plain("storage.deadline", Kind::Duration { range: secs(1..=600), slot: |config| &mut config.storage_deadline }),
     plain(
+        "storage.min_free_bytes",
+        Kind::Integer {
+            range: 0..=1 << 50,
+            set: |config, value| config.storage_min_free_bytes = value,
+            get: |config| Some(config.storage_min_free_bytes),
+        },
+    ),
+    plain(
         "log.format",
         Kind::Text {
             expects: "\"text\" or \"json\"",

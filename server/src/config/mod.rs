@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use switchboard_protocol::model::limits::STORE_MIN_FREE_BYTES;
 use switchboard_protocol::model::{Channel, Group};
 
 pub use data_dir::{DataDirError, prepare_data_dir};
@@ -127,6 +128,9 @@ pub struct Config {
     pub message_recall_window: Duration,
     /// `storage.deadline`: how long a request waits for its write before it is told that the outcome is not known. 10 s.
     pub storage_deadline: Duration,
+    /// `storage.min_free_bytes`: what would write is refused while less is free on the file system of `data_dir`; 0 never
+    /// looks. 512 MiB.
+    pub storage_min_free_bytes: u64,
     /// `log.format`: `text` or `json`. `text`.
     pub log_format: LogFormat,
     /// `[scylla]`: where the cluster is and how it is spoken to.
@@ -168,6 +172,7 @@ impl Default for Config {
             message_edit_window: Duration::from_secs(24 * 3600),
             message_recall_window: Duration::from_secs(120),
             storage_deadline: Duration::from_secs(10),
+            storage_min_free_bytes: STORE_MIN_FREE_BYTES,
             log_format: LogFormat::Text,
             scylla: ScyllaConfig::default(),
             log_level: "info".to_owned(),

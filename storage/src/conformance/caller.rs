@@ -27,6 +27,8 @@ pub struct Heard {
     pub order: Vec<u64>,
     /// How often the shards were woken.
     pub wakes: u64,
+    /// How often it was told that the condition is another.
+    pub changes: u64,
     /// What was told as fatal.
     pub fatal: Vec<StoreError>,
 }
@@ -65,7 +67,9 @@ impl Completions for Inbox {
         });
     }
 
-    fn condition_changed(&self) {}
+    fn condition_changed(&self) {
+        self.hear(|heard| heard.changes += 1);
+    }
 
     fn wake(&self) {
         self.hear(|heard| heard.wakes += 1);

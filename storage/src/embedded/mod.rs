@@ -9,6 +9,7 @@ mod keys;
 mod listing;
 mod pending;
 mod read;
+mod room;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -21,15 +22,17 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use switchboard_protocol::model::limits::{
     STORE_CACHE_BYTES, STORE_JOURNALS_MAX_BYTES, STORE_MEMTABLE_MAX_BYTES, STORE_WORKERS_NICE,
 };
-use switchboard_protocol::model::{Found, Read, Write};
+use switchboard_protocol::model::{Condition, Found, Read, Write};
 
 use crate::{Engine, Outcome, StoreError};
 use group::Group;
 use journal::{Durable, Journal, Recycler, TablesLog};
 use pending::{Pending, Synced};
+use room::Room;
 
 /// A store in one directory of this machine.
 pub struct Embedded {
+    room: Room,
     spaces: Spaces,
     pending: Arc<Pending>,
     durable: Arc<Durable>,
@@ -86,7 +89,15 @@ impl Embedded {
     /// Fails with `Locked` if another process has the directory (after trying for 0.3 s), with `Corrupt` if what was
     /// synced is missing or damaged, with `Io` if it cannot be read or written or holds something else.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Opened::open(dir)?.start()
+        Opened::open(dir)?.start(dir)
+    }
+
+    /// Takes nothing new while less than this is free on the directory's file system, instead of
+    /// `STORE_MIN_FREE_BYTES`; 0 never looks.
+    #[must_use]
+    pub fn keep_free(mut self, bytes: u64) -> Self {
+        self.room.keep_free(bytes);
+        self
     }
 }
 
@@ -117,7 +128,7 @@ impl Opened {
         Ok(Self { spaces, journal, log, last_group })
     }
 
-    fn start(self) -> Result<Embedded, StoreError> {
+    fn start(self, dir: &Path) -> Result<Embedded, StoreError> {
         let applied_log = self.log.clone();
         let (journal, recycler, durable) = self.journal.start(self.last_group, self.log)?;
         let pending = Arc::new(Pending::new(self.last_group, durable.clone()));
@@ -128,6 +139,7 @@ impl Opened {
         let applier = applier.map_err(|error| StoreError::io("starting a storage thread", error))?;
         let group = Group::new(self.spaces.clone(), pending.clone());
         Ok(Embedded {
+            room: Room::new(dir),
             spaces: self.spaces,
             pending,
             durable,
@@ -139,13 +151,15 @@ impl Opened {
 
 impl Spaces {
     fn open(dir: &Path) -> Result<Self, StoreError> {
-        let failed = |error| match error {
-            fjall::Error::Locked => StoreError::Locked { dir: dir.into() },
-            error => StoreError::io(format!("opening the data directory {}", dir.display()), error),
-        };
+        let failed = |error| not_opened(dir, error);
         let builder =
             Database::builder(dir).cache_size(STORE_CACHE_BYTES).max_journaling_size(STORE_JOURNALS_MAX_BYTES);
-        let database = behind_the_others(|| builder.open())?.map_err(failed)?;
+        let database = match behind_the_others(|| builder.open()) {
+            Ok(opened) => opened.map_err(failed)?,
+            // A damaged length trips over an assertion of fjall's, in builds that have them.
+            Err(StoreError::Panicked) => return Err(damaged(dir, "the tables' journals N.jnl", "fjall panicked")),
+            Err(error) => return Err(error),
+        };
         let options = || KeyspaceCreateOptions::default().max_memtable_size(STORE_MEMTABLE_MAX_BYTES);
         let space = |name| database.keyspace(name, options).map_err(failed);
         Ok(Self {
@@ -187,6 +201,27 @@ impl Drop for Embedded {
     }
 }
 
+/// Why the tables do not open, and who is to blame.
+fn not_opened(dir: &Path, error: fjall::Error) -> StoreError {
+    match error {
+        fjall::Error::Locked => StoreError::Locked { dir: dir.into() },
+        fjall::Error::JournalRecovery(_)
+        | fjall::Error::InvalidTrailer
+        | fjall::Error::InvalidTag(_)
+        | fjall::Error::Decompress(_) => damaged(dir, "the tables' journals N.jnl", &error.to_string()),
+        fjall::Error::Storage(fjall::LsmError::Io(_)) => {
+            StoreError::io(format!("opening the data directory {}", dir.display()), error)
+        }
+        fjall::Error::Storage(_) | fjall::Error::Unrecoverable => damaged(dir, "the tables", &error.to_string()),
+        error => StoreError::io(format!("opening the data directory {}", dir.display()), error),
+    }
+}
+
+fn damaged(dir: &Path, what: &str, why: &str) -> StoreError {
+    let dir = dir.display();
+    StoreError::corrupt(format!("{what} of {dir} are damaged ({why}); restore the data directory from a backup"))
+}
+
 /// Runs `start` on a thread that yields to others, as the threads it starts will: the engine's flushes and compactions
 /// take a CPU for tens of milliseconds, and at equal rights a shard or the writer beside them waited 4 ms for it.
 fn behind_the_others<T: Send>(start: impl FnOnce() -> T + Send) -> Result<T, StoreError> {
@@ -214,6 +249,10 @@ impl Engine for Embedded {
             self.pending.push(Synced { group, journal_bytes, entries });
         }
         Ok(outcomes)
+    }
+
+    fn condition(&self) -> Condition {
+        self.room.look()
     }
 
     fn read(&self, read: &Read) -> Result<Found, StoreError> {

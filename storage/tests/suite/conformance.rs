@@ -28,7 +28,7 @@ fn embedded() {
     let dirs = RefCell::new(Vec::new());
     conformance::run(&|completions| {
         let dir = tempfile::tempdir().unwrap();
-        let store = open_embedded(dir.path(), completions).unwrap();
+        let store = open_embedded(dir.path(), 0, completions).unwrap();
         dirs.borrow_mut().push(dir);
         store
     });

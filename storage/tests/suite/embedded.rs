@@ -19,7 +19,7 @@ const CONFIRMED_WRITES: usize = 400;
 const KILLS: u64 = 3;
 
 fn open(dir: &Path) -> Caller {
-    Caller::open(|completions| open_embedded(dir, completions).expect("the store opens"))
+    Caller::open(|completions| open_embedded(dir, 0, completions).expect("the store opens"))
 }
 
 fn history(caller: &Caller, conversation: u64, from: u64) -> Vec<Message> {
@@ -79,7 +79,7 @@ fn everything_is_there_after_reopening_and_leases_go_on() {
 fn a_second_opener_is_told_that_the_directory_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path());
-    let Err(error) = open_embedded(dir.path(), Arc::new(Inbox::default())) else { panic!("opened twice") };
+    let Err(error) = open_embedded(dir.path(), 0, Arc::new(Inbox::default())) else { panic!("opened twice") };
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
     assert!(error.to_string().contains("in use by another process"), "{error}");
     first.store.close();
@@ -89,7 +89,7 @@ fn a_second_opener_is_told_that_the_directory_is_in_use() {
 #[test]
 fn a_directory_that_cannot_be_used_is_told() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let Err(error) = open_embedded(&file.path().join("store"), Arc::new(Inbox::default())) else {
+    let Err(error) = open_embedded(&file.path().join("store"), 0, Arc::new(Inbox::default())) else {
         panic!("opened below a file")
     };
     assert!(matches!(error, StoreError::Io { .. }), "{error}");

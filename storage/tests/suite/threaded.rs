@@ -8,7 +8,9 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use switchboard_protocol::model::limits::{STORE_GROUP_WRITES, STORE_WRITE_QUEUE_OPS};
 use switchboard_protocol::model::{Found, Read, Side, Write, Written};
 use switchboard_storage::conformance::{Caller, samples};
-use switchboard_storage::{Done, Engine, Faults, Full, Op, Outcome, StoreError, Threaded, Ticket, open_memory};
+use switchboard_storage::{
+    Condition, ConditionCell, Done, Engine, Faults, Full, Op, Outcome, StoreError, Threaded, Ticket, Why, open_memory,
+};
 
 /// An engine whose commits begin and end when the test says so.
 struct Gated {
@@ -76,6 +78,39 @@ fn nothing_is_done_before_its_commit_returned() {
     assert_eq!(done_count(&gate.caller), 0);
     gate.end.send(true).unwrap();
     assert_eq!(gate.caller.written(number), Written::Durable);
+}
+
+/// Writes what it is given, and says what the test wants of its condition.
+struct Moody(Arc<ConditionCell>);
+
+impl Engine for Moody {
+    fn commit(&self, writes: &[Write]) -> Result<Vec<Outcome>, StoreError> {
+        Ok(writes.iter().map(|_| Ok(Written::Durable)).collect())
+    }
+
+    fn condition(&self) -> Condition {
+        self.0.get()
+    }
+
+    fn read(&self, _: &Read) -> Result<Found, StoreError> {
+        Err(StoreError::Corrupt { what: "all of it".into() })
+    }
+}
+
+#[test]
+fn a_change_of_the_condition_is_told_without_any_write_and_what_is_submitted_is_written_all_the_same() {
+    let full = Condition::Unwritable(Why::DiskFull);
+    let mood = Arc::new(ConditionCell::default());
+    mood.set(full);
+    let engine = Moody(mood.clone());
+    let caller = Caller::open(|completions| Arc::new(Threaded::start(engine, completions).expect("threads start")));
+    assert_eq!(caller.store.condition(), full, "from the beginning");
+    assert_eq!(caller.write(Write::DeleteAgent(samples::agent_id(1))), Written::Durable);
+    for (changes, condition) in [(1, Condition::Writable), (2, full)] {
+        mood.set(condition);
+        caller.inbox.wait(|heard| (heard.changes == changes).then_some(()));
+        assert_eq!(caller.store.condition(), condition);
+    }
 }
 
 #[test]
