@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use switchboard::boot::EXIT_STORAGE_FAILED;
 use switchboard::cli::{self, Cli, Command};
 use switchboard::runtime::Clock;
-use switchboard::transfer;
+use switchboard::transfer::{self, TransferError};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -35,11 +36,11 @@ fn main() -> ExitCode {
             Err(problems) => usage(&problems),
         },
         Command::Export(args) => match args.load(&variables) {
-            Ok((config, export)) => finish(transfer::export(&config, &export, Clock::new().wall())),
+            Ok((config, export)) => transferred(transfer::export(&config, &export, Clock::new().wall())),
             Err(problems) => usage(&problems),
         },
         Command::Import(args) => match args.load(&variables) {
-            Ok((config, import)) => finish(transfer::import(&config, &import)),
+            Ok((config, import)) => transferred(transfer::import(&config, &import)),
             Err(problems) => usage(&problems),
         },
     }
@@ -53,6 +54,12 @@ fn finish(result: Result<(), impl std::fmt::Display>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn transferred(result: Result<(), TransferError>) -> ExitCode {
+    let failed = result.as_ref().is_err_and(TransferError::is_storage_failed);
+    let code = finish(result);
+    if failed { ExitCode::from(EXIT_STORAGE_FAILED as u8) } else { code }
 }
 
 fn usage(problems: &impl std::fmt::Display) -> ExitCode {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -245,52 +245,49 @@ fn comes_back(copy: &Server, world: &World, lines: &[String]) {
 
 /// An export of so many conversations of 20 messages, as a program that is not ours may write it.
 fn made_up(file: &Path, conversations: u64) {
-    let mut text = String::new();
-    let mut counts =
-        json!({"leases": 4096, "agents": 0, "deleted_agents": 0, "customers": 0, "tokens": 0, "answers": 0});
-    let mut line = |value: Value| {
-        text.push_str(&value.to_string());
-        text.push('\n');
-    };
-    line(json!({"switchboard_export": 1, "made_at": 1, "program": "made up"}));
-    (0..4096).for_each(|vshard| line(json!({"type": "lease", "vshard": vshard, "next": 1_000_000})));
+    use std::fmt::Write as _;
+    let mut text = String::from("{\"switchboard_export\":1,\"made_at\":1,\"program\":\"made up\"}\n");
+    for vshard in 0..4096 {
+        writeln!(text, r#"{{"type":"lease","vshard":{vshard},"next":1000000}}"#).unwrap();
+    }
     for number in 1..=conversations {
-        let (id, user) = (number * 4096, json!({"user": number}));
-        line(json!({
-            "type": "conversation", "id": id, "customer": user, "channel": null, "customer_number": number,
-            "named": null, "agent": null, "group": "default", "state": "closed", "last_seq": 20,
-            "last_message_at": number + 20, "customer_unread": 0, "agent_unread": 0, "created_at": number,
-            "updated_at": number + 20, "queued_at": number, "returned": false
-        }));
+        let (id, last) = (number * 4096, number + 20);
+        writeln!(
+            text,
+            r#"{{"type":"conversation","id":{id},"customer":{{"user":{number}}},"channel":null,"customer_number":{number},"named":null,"agent":null,"group":"default","state":"closed","last_seq":20,"last_message_at":{last},"customer_unread":0,"agent_unread":0,"created_at":{number},"updated_at":{last},"queued_at":{number},"returned":false}}"#
+        )
+        .unwrap();
         for seq in 1..=20 {
-            line(json!({
-                "type": "message", "conversation": id, "seq": seq, "id": (number * 20 + seq) * 4096,
-                "side": "customer", "number": number, "kind": "text", "content": format!("第 {seq} 条"),
-                "file_url": null, "metadata": null, "created_at": number + seq, "read_at": null, "edited_at": null,
-                "recalled_at": null
-            }));
+            let (message, at) = ((number * 20 + seq) * 4096, number + seq);
+            writeln!(
+                text,
+                r#"{{"type":"message","conversation":{id},"seq":{seq},"id":{message},"side":"customer","number":{number},"kind":"text","content":"第 {seq} 条","file_url":null,"metadata":null,"created_at":{at},"read_at":null,"edited_at":null,"recalled_at":null}}"#
+            )
+            .unwrap();
         }
         for seq in 1..=20 {
-            line(json!({
-                "type": "sent", "conversation": id, "side": "customer", "number": number,
-                "client_msg_id": format!("c-{seq:02}"), "message": (number * 20 + seq) * 4096, "seq": seq,
-                "created_at": number + seq
-            }));
+            let (message, at) = ((number * 20 + seq) * 4096, number + seq);
+            writeln!(
+                text,
+                r#"{{"type":"sent","conversation":{id},"side":"customer","number":{number},"client_msg_id":"c-{seq:02}","message":{message},"seq":{seq},"created_at":{at}}}"#
+            )
+            .unwrap();
         }
     }
-    for (name, count) in [("conversations", 1), ("messages", 20), ("sent", 20)] {
-        counts[name] = json!(conversations * count);
-    }
-    let sha256: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines = text.lines().count() + 1;
-    // The last line is known by its beginning.
-    text.push_str(&format!("{{\"type\":\"end\",\"counts\":{counts},\"lines\":{lines},\"sha256\":\"{sha256}\"}}\n"));
-    fs::write(file, text).expect("the file is written");
+    let messages = conversations * 20;
+    let counts = json!({
+        "leases": 4096, "agents": 0, "deleted_agents": 0, "customers": 0, "tokens": 0, "answers": 0,
+        "conversations": conversations, "messages": messages, "sent": messages
+    });
+    fs::write(file, sealed(text, &counts)).expect("the file is written");
 }
 
-/// The records of two exports, whatever the order of their fields.
-fn values(file: &Path) -> Vec<Value> {
-    records(file).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+/// Lines with a last line that fits them.
+fn sealed(mut text: String, counts: &Value) -> String {
+    let sha256: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let lines = text.lines().count() + 1;
+    text.push_str(&format!("{{\"type\":\"end\",\"counts\":{counts},\"lines\":{lines},\"sha256\":\"{sha256}\"}}\n"));
+    text
 }
 
 /// Kills a command as soon as `there` says so; it must not have ended by then.
@@ -307,7 +304,7 @@ fn a_kill_costs_only_what_was_not_noted() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (file, out) = (path("made.jsonl"), path("out.jsonl"));
-    made_up(&file, 4000);
+    made_up(&file, 6000);
     let house = House::embedded(&path("house"));
 
     assert!(house.refused(&["import", "--resume", "--in"], &file).contains("no import of this file was interrupted"));
@@ -323,19 +320,22 @@ fn a_kill_costs_only_what_was_not_noted() {
     assert!(!note.exists());
 
     let (part, note) = (path("out.jsonl.part"), path("out.jsonl.export-note"));
-    for arguments in [&EXPORT[..], &["export", "--resume", "--out"]] {
-        let before = fs::read_to_string(&note).unwrap_or_default();
-        kill_when(house.spawn(arguments, &out, Stdio::null()), || {
-            fs::read_to_string(&note).is_ok_and(|now| now != before)
-        });
-        assert!(part.exists() && !out.exists());
-        assert!(house.refused(&EXPORT, &out).contains("was interrupted"));
-    }
+    kill_when(house.spawn(&EXPORT, &out, Stdio::null()), || note.exists());
+    assert!(part.exists() && !out.exists());
+    assert!(house.refused(&EXPORT, &out).contains("was interrupted"));
+    // A torn line behind what was noted is cut off; and killed once more, before there is another note.
+    let mut torn = fs::OpenOptions::new().append(true).open(&part).unwrap();
+    torn.write_all(b"{\"type\":\"mess").unwrap();
+    let torn = torn.metadata().unwrap().len();
+    let noted: Value = serde_json::from_str(&fs::read_to_string(&note).unwrap()).unwrap();
+    let noted = noted["bytes"].as_u64().unwrap();
+    kill_when(house.spawn(&["export", "--resume", "--out"], &out, Stdio::null()), || {
+        let bytes = fs::metadata(&part).map_or(0, |file| file.len());
+        bytes > noted && bytes != torn
+    });
     house.ok(&["export", "--resume", "--out"], &out);
     assert!(!part.exists() && !note.exists());
-    assert_eq!(values(&out), values(&file), "all of it, once, in the order of the file");
-    let last = fs::read_to_string(&out).unwrap();
-    assert_eq!(last.lines().count(), fs::read_to_string(&file).unwrap().lines().count());
+    assert!(records(&out) == records(&file), "all of it, once, in the order of the file");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn an_export_that_was_interrupted_is_not_mended_with_newer_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (file, out, note) = (path("made.jsonl"), path("out.jsonl"), path("out.jsonl.export-note"));
-    made_up(&file, 4000);
+    made_up(&file, 6000);
     let mut server = Setup::shards(1).start();
     assert!(server.terminate().success());
     let house = House::embedded(&server.data_dir());
@@ -353,6 +353,55 @@ fn an_export_that_was_interrupted_is_not_mended_with_newer_data() {
     assert!(server.terminate().success());
     let why = house.refused(&["export", "--resume", "--out"], &out);
     assert!(why.contains("was written to since"), "{why}");
+}
+
+/// Prints the rates of the README: `SWITCHBOARD_BIN=target/release/switchboard cargo test -p switchboard-tests -- --ignored
+/// --nocapture how_fast_a_house_moves`.
+#[test]
+#[ignore = "a measurement, of a release build"]
+fn how_fast_a_house_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("made.jsonl");
+    made_up(&file, 10_000);
+    for number in 1..=3 {
+        let house = House::embedded(&folder.path().join(format!("house-{number}")));
+        let out = folder.path().join(format!("out-{number}.jsonl"));
+        for (arguments, file) in [(&IMPORT, &file), (&EXPORT, &out)] {
+            let output = house.run(arguments, file);
+            assert!(output.status.success(), "{}", said(&output));
+            println!("{}", said(&output).lines().last().expect("it says how fast it was"));
+        }
+    }
+}
+
+/// A file-size limit stands for a full disk.
+#[test]
+fn a_full_disk_is_told_and_resumed_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (file, out) = (path("made.jsonl"), path("out.jsonl"));
+    made_up(&file, 6000);
+    let house = House::embedded(&path("house"));
+    // Once something is noted, no file may be longer than that.
+    let limited = |arguments: &[&str], file: &Path, note: &Path, bytes: u32| {
+        let child = house.spawn(arguments, file, Stdio::null());
+        until("something to be noted", || note.exists().then_some(()));
+        let limit = std::process::Command::new("prlimit")
+            .args([format!("--fsize={bytes}"), "--pid".to_owned(), child.id().to_string()])
+            .status();
+        assert!(limit.is_ok_and(|status| status.success()), "prlimit (util-linux) sets the limit");
+        let output = child.wait_with_output().expect("it ends");
+        (output.status.code(), said(&output))
+    };
+    let (code, why) = limited(&IMPORT, &file, &path("made.jsonl.import-note"), 4096);
+    assert_eq!(code, Some(74), "{why}");
+    house.ok(&["import", "--resume", "--in"], &file);
+    let (code, why) = limited(&EXPORT, &out, &path("out.jsonl.export-note"), 1 << 20);
+    assert_eq!(code, Some(1), "{why}");
+    assert!(why.contains("out.jsonl.part"), "{why}");
+    assert!(!out.exists(), "it is not whole");
+    house.ok(&["export", "--resume", "--out"], &out);
+    assert!(records(&out) == records(&file));
 }
 
 #[test]
@@ -372,9 +421,9 @@ fn what_is_damaged_changes_nothing() {
         ("the last line feed is gone", whole.trim_end().to_owned(), "without the last line".to_owned()),
         ("nothing", String::new(), "without the last line".to_owned()),
         ("another content", whole.replacen("第 7 条", "第 8 条", 1), "checksum".to_owned()),
-        ("another id", whole.replacen("\"vshard\":9}", "\"vshard\":9999}", 1), "line 11 has a `vshard`".to_owned()),
+        ("another id", whole.replacen("\"vshard\":9,", "\"vshard\":9999,", 1), "line 11 has a `vshard`".to_owned()),
         ("another word", whole.replacen("\"closed\"", "\"shut\"", 1), "line 4098 is no line of an export".to_owned()),
-        ("a line too many", whole.clone() + "{}\n", "checksum".to_owned()),
+        ("a line too many", whole.clone() + "{}\n", "comes behind the last line".to_owned()),
         ("a lease less", without(5), "checksum".to_owned()),
         (
             "a later version",
@@ -407,7 +456,7 @@ fn what_is_damaged_changes_nothing() {
     let output = house.run(&EXPORT, Path::new("-"));
     assert!(output.status.success(), "{}", said(&output));
     fs::write(&bad, output.stdout).unwrap();
-    assert_eq!(values(&bad), values(&file));
+    assert_eq!(records(&bad), records(&file));
     let nothing = House::embedded(&path("nothing"));
     assert!(nothing.refused(&EXPORT, &path("x.jsonl")).contains("there is no store"));
     assert!(!path("nothing").exists());
@@ -417,7 +466,7 @@ fn what_is_damaged_changes_nothing() {
 fn a_merge_never_shortens_a_conversation() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let (file, short): (PathBuf, PathBuf) = (path("made.jsonl"), path("other.jsonl"));
+    let (file, short) = (path("made.jsonl"), path("other.jsonl"));
     made_up(&file, 3);
     let house = House::embedded(&path("house"));
     house.ok(&IMPORT, &file);
@@ -427,29 +476,17 @@ fn a_merge_never_shortens_a_conversation() {
         ("\"last_seq\":20", "\"last_seq\":0", "has more messages in the store"),
     ] {
         let text = fs::read_to_string(&file).unwrap();
-        let other: Vec<String> =
-            text.lines().filter(|line| !line.contains("\"conversation\":8192")).map(str::to_owned).collect();
-        let changed: Vec<String> = other
-            .iter()
-            .map(|line| if line.contains("\"id\":8192,") { line.replace(from, to) } else { line.clone() })
-            .collect();
-        seal(&short, &changed, json!({"messages": 40, "sent": 40}));
+        let lines = text.lines().filter(|line| !line.contains("\"conversation\":8192,") && !line.contains("\"end\""));
+        let header = |line: &str| if line.contains("\"id\":8192,") { line.replace(from, to) } else { line.to_owned() };
+        let text: String = lines.map(|line| header(line) + "\n").collect();
+        let counts = json!({
+            "leases": 4096, "agents": 0, "deleted_agents": 0, "customers": 0, "tokens": 0, "answers": 0,
+            "conversations": 3, "messages": 40, "sent": 40
+        });
+        fs::write(&short, sealed(text, &counts)).unwrap();
         let why = house.refused(&merge, &short);
         assert!(why.contains(wanted), "{why}");
     }
     house.ok(&merge, &file);
     assert_eq!(house.lines(folder.path(), "out.jsonl").len(), records(&file).len());
-}
-
-/// Writes lines with a last line that fits them; `counts` are those that changed.
-fn seal(file: &Path, lines: &[String], counts: Value) {
-    let body = lines[..lines.len() - 1].join("\n") + "\n";
-    let mut end: Value = serde_json::from_str(lines.last().expect("a last line")).unwrap();
-    for (name, count) in counts.as_object().expect("counts") {
-        end["counts"][name] = count.clone();
-    }
-    let sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
-    let (counts, number) = (&end["counts"], lines.len());
-    let end = format!("{{\"type\":\"end\",\"counts\":{counts},\"lines\":{number},\"sha256\":\"{sha256}\"}}\n");
-    fs::write(file, body + &end).unwrap();
 }

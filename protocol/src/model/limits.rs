@@ -241,6 +241,6 @@ pub const IMPORT_WRITES_IN_FLIGHT: usize = 512;
 /// Contents of the writes of an import under way.
 pub const IMPORT_IN_FLIGHT_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How often an export or import notes how far it is, for `--resume`.
-pub const TRANSFER_NOTE_MS: u64 = 500;
+pub const TRANSFER_NOTE_MS: u64 = 200;
 
 const _: () = assert!(IMPORT_WRITES_IN_FLIGHT < STORE_WRITE_QUEUE_OPS, "an import never fills the store's queue");

@@ -6,6 +6,7 @@ use switchboard_protocol::model::{Actor, AgentId, Group};
 use super::*;
 use crate::auth::jwt::{Identity, Verifier};
 use crate::config::Engine;
+use crate::transfer::Onto;
 
 fn parse(line: &str) -> Result<Command, clap::Error> {
     Cli::try_parse_from(line.split_whitespace()).map(Cli::into_command)
@@ -138,4 +139,24 @@ fn check_config_prints_what_is_in_effect_or_what_is_wrong() {
     }
     let error = check("shard = 2\n").unwrap_err().to_string();
     assert!(error.ends_with(":1:1: unknown key `shard` (did you mean `shards`?)"), "{error}");
+}
+
+#[test]
+fn export_and_import_name_a_file_and_a_store() {
+    let Command::Export(args) = parse("switchboard export --out x.jsonl --data-dir /tmp/x --resume").unwrap() else {
+        panic!("export");
+    };
+    let (config, export) = args.load(&[]).unwrap();
+    assert_eq!((config.data_dir.as_path(), export.resume), (std::path::Path::new("/tmp/x"), true));
+    for (line, wanted) in [
+        ("switchboard import --in -", Onto::Nothing),
+        ("switchboard import --in x --resume", Onto::Interrupted),
+        ("switchboard import --in x --merge", Onto::Whatever),
+    ] {
+        let Command::Import(args) = parse(line).unwrap() else { panic!("import") };
+        assert_eq!(args.load(&[]).unwrap().1.onto, wanted, "{line}");
+    }
+    for line in ["switchboard export", "switchboard import", "switchboard import --in x --resume --merge"] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
 }

@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use signal_hook::consts::SIGXFSZ;
 use switchboard_protocol::model::{Found, Read, Scan, Scanned};
 use switchboard_storage::{Done, Op};
 
@@ -105,6 +106,13 @@ pub enum TransferError {
     NotEmpty,
 }
 
+impl TransferError {
+    /// Whether storage failed, so that nobody knows what of the last writes is durable; they may be repeated.
+    pub const fn is_storage_failed(&self) -> bool {
+        matches!(self, Self::Store(error) | Self::Ask(AskError::Store(error)) if error.is_fatal())
+    }
+}
+
 /// Whether a path is standard input or output.
 fn is_standard(path: &Path) -> bool {
     path.as_os_str() == STANDARD
@@ -112,6 +120,8 @@ fn is_standard(path: &Path) -> bool {
 
 /// Opens the store of a configuration for one that asks.
 fn open(config: &Config) -> Result<Asker, TransferError> {
+    // A file-size limit shall fail a write, which is reported, and not kill the process.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     let (answers, ears) = store::answers();
     Ok(Asker::new(store::open(config, Arc::new(answers))?, ears))
 }
@@ -143,8 +153,6 @@ fn read(asker: &mut Asker, read: Read) -> Result<Found, AskError> {
 }
 
 fn scan(asker: &mut Asker, scan: Scan) -> Result<Scanned, AskError> {
-    match read(asker, Read::Scan(scan))? {
-        Found::Scanned(scanned) => Ok(scanned),
-        _ => Err(AskError::Else("rows of a kind")),
-    }
+    let Found::Scanned(scanned) = read(asker, Read::Scan(scan))? else { return Err(AskError::Else("rows of a kind")) };
+    Ok(scanned)
 }
