@@ -67,6 +67,7 @@ fn rows(found: &Found) -> usize {
         Found::ExpiredAnswers(names) => names.len(),
         Found::Conversations { page, .. } => page.len(),
         Found::Listed(found) => usize::from(found.is_some()),
+        Found::Scanned(_) => unreachable!("no bench scans"),
     }
 }
 

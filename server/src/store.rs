@@ -63,7 +63,9 @@ pub enum OpenError {
 /// Opens the engine that the configuration names.
 pub fn open(config: &Config, completions: Arc<dyn Completions>) -> Result<Arc<dyn Store>, OpenError> {
     Ok(match config.engine {
-        Engine::Embedded => switchboard_storage::open_embedded(&store_dir(config), config.storage_min_free_bytes, completions)?,
+        Engine::Embedded => {
+            switchboard_storage::open_embedded(&store_dir(config), config.storage_min_free_bytes, completions)?
+        }
         Engine::Scylla => {
             let settings = scylla_settings(config, instance(&config.data_dir)?)?;
             switchboard_storage::open_scylla(settings, completions)?

@@ -2,6 +2,7 @@
 //! words and the command line; must not know the server's code.
 
 pub mod bytedesk;
+pub mod cql;
 pub mod forge;
 pub mod kefu;
 pub mod mount;

@@ -13,6 +13,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::cql::{self, Keyspace};
 use super::{PATIENCE, Peer, Reply, assert_like, rest, until};
 
 /// Servers at once, of all tests together: each pins a thread to a CPU and polls.
@@ -59,6 +60,11 @@ impl Setup {
         self
     }
 
+    /// Keeps its records in the embedded engine, whatever `SWITCHBOARD_TEST_ENGINE` says.
+    pub fn embedded(self) -> Self {
+        self.flag("--engine", "embedded")
+    }
+
     /// Makes its data directory in here.
     pub fn data_in(mut self, parent: &Path) -> Self {
         self.parent = parent.to_owned();
@@ -69,9 +75,17 @@ impl Setup {
     #[track_caller]
     pub fn start(self) -> Server {
         let directory = tempfile::tempdir_in(&self.parent).expect("a directory for the test");
+        let permit = Permit::take();
+        let named = self.flags.iter().any(|flag| flag == "--engine");
+        let keyspace = if named { None } else { cql::keyspace() };
+        let mut setup = self;
+        if let Some(keyspace) = &keyspace {
+            setup.env.extend(keyspace.variables());
+        }
         let mut server = Server {
-            _permit: Permit::take(),
-            setup: self,
+            _permit: permit,
+            setup,
+            _keyspace: keyspace,
             directory,
             process: None,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -94,6 +108,7 @@ pub struct Server {
     tokens: Mutex<HashMap<(String, u64), String>>,
     log: Arc<Mutex<Vec<u8>>>,
     printed: Arc<Mutex<String>>,
+    _keyspace: Option<Keyspace>,
     _permit: Permit,
 }
 

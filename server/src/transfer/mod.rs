@@ -109,7 +109,7 @@ pub enum TransferError {
 impl TransferError {
     /// Whether storage failed, so that nobody knows what of the last writes is durable; they may be repeated.
     pub const fn is_storage_failed(&self) -> bool {
-        matches!(self, Self::Store(error) | Self::Ask(AskError::Store(error)) if error.is_fatal())
+        matches!(self, Self::Open(OpenError::Store(error)) | Self::Ask(AskError::Store(error)) if error.is_fatal())
     }
 }
 

@@ -86,6 +86,11 @@ pub fn migrate(settings: &ScyllaSettings, replication: Option<&str>) -> Result<M
     runtime()?.block_on(migrate::migrate(settings, replication))
 }
 
+/// Deletes all that a keyspace holds: for tests, which share a cluster and want nothing of each other.
+pub fn empty(settings: &ScyllaSettings) -> Result<(), StoreError> {
+    runtime()?.block_on(migrate::empty(settings))
+}
+
 fn runtime() -> Result<Runtime, StoreError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| StoreError::io("starting the storage thread's runtime", error))

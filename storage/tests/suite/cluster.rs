@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use switchboard_storage::{QuorumOf, ScyllaSettings, migrate};
+use switchboard_storage::{QuorumOf, ScyllaSettings, empty, migrate};
 
 /// What `ops/cql-server` exits with where Java cannot be had.
 const UNAVAILABLE: i32 = 69;
@@ -19,7 +18,7 @@ pub struct Cluster {
 /// The one node that all tests share, started if it is not there; `None`, loudly, where there can be none.
 pub fn shared() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| start(&["start"])).as_ref()
+    CLUSTER.get_or_init(|| start(&["start", "--name", "test"])).as_ref()
 }
 
 fn start(arguments: &[&str]) -> Option<Cluster> {
@@ -37,13 +36,11 @@ fn start(arguments: &[&str]) -> Option<Cluster> {
 }
 
 impl Cluster {
-    /// Settings with a new, migrated keyspace.
-    pub fn keyspace(&self) -> ScyllaSettings {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    /// Settings with a keyspace of this name, which is migrated and empty.
+    pub fn keyspace(&self, name: &str) -> ScyllaSettings {
         let settings = ScyllaSettings {
             contact_points: self.contact_points.clone(),
-            keyspace: format!("suite_{}_{number}", std::process::id()),
+            keyspace: format!("suite_{name}"),
             consistency: QuorumOf::Local,
             data_center: None,
             rack: None,
@@ -56,7 +53,8 @@ impl Cluster {
             instance: "suite".into(),
         };
         let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-        migrate(&settings, Some(replication)).expect("a new keyspace can be migrated");
+        migrate(&settings, Some(replication)).expect("a keyspace can be migrated");
+        empty(&settings).expect("a keyspace can be emptied");
         settings
     }
 }
