@@ -474,7 +474,8 @@ fn thing_of(write: &Write) -> Thing {
         | Write::SaveToken { .. }
         | Write::RemoveTokens(_)
         | Write::KeepAnswer(_)
-        | Write::ForgetAnswers(_) => unreachable!("there are no records, tokens and keys in this world"),
+        | Write::ForgetAnswers(_)
+        | Write::Restore(_) => unreachable!("there are no records, tokens, keys and imports in this world"),
     }
 }
 
