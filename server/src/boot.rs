@@ -22,7 +22,7 @@ use crate::auth::key::SigningKey;
 use crate::auth::origin::OriginPolicy;
 use crate::auth::rate::AddressRate;
 use crate::cli::signing_key;
-use crate::config::{Config, prepare_data_dir};
+use crate::config::{Config, Engine, prepare_data_dir};
 use crate::http::Routes;
 use crate::observe::firstrun::{FIRST_ADMIN_ID, FIRST_AGENT_ID, FIRST_USER_ID, FirstTokens, banner};
 use crate::observe::health::Health;
@@ -60,7 +60,7 @@ pub fn serve(config: Config) -> Result<()> {
     let wakes: Vec<_> = (0..config.shards).map(|_| Wake::new()).collect::<Result<_, _>>().into_diagnostic()?;
     let wakers: Vec<Waker> = wakes.iter().map(Wake::waker).collect();
     let (to_shards, inboxes) = completions(&wakers);
-    let first_run = key.made || !store_dir(&config).exists();
+    let first_run = key.made || (config.engine == Engine::Embedded && !store_dir(&config).exists());
     let (store, start) = open_store(&config, to_shards)?;
     let listeners = Listener::bind_all(config.listen, config.shards)
         .into_diagnostic()

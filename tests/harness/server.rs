@@ -60,9 +60,10 @@ impl Setup {
         self
     }
 
-    /// Keeps its records in the embedded engine, whatever `SWITCHBOARD_TEST_ENGINE` says.
-    pub fn embedded(self) -> Self {
-        self.flag("--engine", "embedded")
+    /// Keeps its records in this keyspace.
+    pub fn on(mut self, keyspace: &Keyspace) -> Self {
+        self.env.extend(keyspace.variables());
+        self.flag("--engine", "scylla")
     }
 
     /// Makes its data directory in here.

@@ -3,6 +3,7 @@
 mod agents;
 mod bytedesk;
 mod clients;
+mod cluster;
 mod crash;
 mod desk;
 mod disk;

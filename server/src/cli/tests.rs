@@ -55,7 +55,7 @@ fn a_flag_goes_before_a_variable() {
 fn usage_errors_exit_with_2_and_say_what_is_allowed() {
     for (line, wanted) in [
         ("switchboard --shards 0", "expected a whole number of 1 to 1024"),
-        ("switchboard --engine redis", "expected \"embedded\" or \"memory\""),
+        ("switchboard --engine redis", "expected \"embedded\", \"scylla\" or \"memory\""),
         ("switchboard --listen 8080", "expected an IP address and a port"),
         ("switchboard --agent-grace 30", "expected a duration"),
         ("switchboard --nope", "--nope"),

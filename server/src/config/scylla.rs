@@ -89,7 +89,11 @@ pub(super) const KEYS: &[Key] = &[
                 let fits = text.len() <= 48
                     && text.starts_with(|first: char| first.is_ascii_lowercase())
                     && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-                if fits { Ok(config.scylla.keyspace = text.to_owned()) } else { Err(Unfit) }
+                if !fits {
+                    return Err(Unfit);
+                }
+                text.clone_into(&mut config.scylla.keyspace);
+                Ok(())
             },
             get: |config| Some(config.scylla.keyspace.clone()),
         },

@@ -87,7 +87,7 @@ fn values_out_of_range_name_key_value_and_range() {
         ("ping_interval = 30", "`ping_interval` is 30; expected a duration"),
         ("ping_interval = '30'", "expected a duration"),
         ("ping_interval = '-5s'", "expected a duration"),
-        ("engine = 'redis'", "`engine` is 'redis'; expected \"embedded\" or \"memory\""),
+        ("engine = 'redis'", "`engine` is 'redis'; expected \"embedded\", \"scylla\" or \"memory\""),
         ("debug_echo = 'yes'", "expected true or false"),
         ("listen = 'localhost'", "expected an IP address and a port"),
         ("allowed_origins = ['https://a.example/']", "expected a list of origins"),
@@ -168,4 +168,38 @@ fn a_public_address_is_not_open_by_mistake() {
     assert!(!config("[auth]\nrequired = true").is_open());
     let words = config("[auth]\nrequired = 'auto'").is_open() && config("[auth]\nrequired = 'false'").is_open();
     assert!(words && config("[auth]\nrequired = false").is_open(), "on loopback that is the default");
+}
+
+#[test]
+fn what_is_said_about_a_cluster_must_go_together() {
+    let told = |text: &str| match Config::resolve(Some(("switchboard.toml", text)), &[], &[]) {
+        Ok(_) => String::new(),
+        Err(problems) => problems.to_string(),
+    };
+    let with = |rest: &str| told(&format!("engine = 'scylla'\n[scylla]\n{rest}"));
+    assert_eq!(with("contact_points = ['a:9042', '[::1]:19042']\ndata_center = 'dc1'\nrack = 'r1'"), "");
+    assert_eq!(with("user = 'u'\npassword = 'p'"), "");
+    for (rest, wanted) in [
+        ("rack = 'r1'", "`scylla.data_center` is missing"),
+        ("user = 'u'", "`scylla.password` or `scylla.password_file` is missing"),
+        ("password = 'p'", "`scylla.user` is missing"),
+        ("user = 'u'\npassword = 'p'\npassword_file = 'f'", "keep one"),
+        ("contact_points = ['a']", "a list of 1 to 64 nodes"),
+        ("contact_points = []", "a list of 1 to 64 nodes"),
+        ("keyspace = 'Big'", "small letters"),
+        ("keyspace = 'x; DROP'", "small letters"),
+        ("consistency = 'ONE'", "\"LOCAL_QUORUM\" or \"QUORUM\""),
+        ("max_in_flight = 0", "1 to 32768"),
+        ("lease = '0s'", "1s to 5m"),
+    ] {
+        assert!(with(rest).contains(wanted), "{rest}: {}", with(rest));
+    }
+    assert!(told("[scylla]\nkeyspace = 'other'").contains("`engine` is not \"scylla\""));
+    assert!(
+        !format!(
+            "{:?}",
+            Config::resolve(Some(("f", "engine = 'scylla'\n[scylla]\nuser = 'u'\npassword = 'geheim'")), &[], &[])
+        )
+        .contains("geheim")
+    );
 }
