@@ -21,9 +21,23 @@ pub fn shared() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(|| start(&["start", "--name", "test"])).as_ref()
 }
 
+/// Three nodes of which a test may do what it likes; as [`shared`].
+pub fn three_nodes(name: &str) -> Option<Cluster> {
+    start(&["start", "--name", name, "--nodes", "3"])
+}
+
+/// Does something to a cluster: `ops/cql-server WORD... --name NAME`.
+pub fn control(name: &str, words: &[&str]) {
+    let status = script().args(words).args(["--name", name]).stdout(Stdio::null()).status();
+    assert!(status.expect("the script runs").success(), "ops/cql-server {words:?} --name {name} failed");
+}
+
+fn script() -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/cql-server"))
+}
+
 fn start(arguments: &[&str]) -> Option<Cluster> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/cql-server");
-    let output = Command::new(script).args(arguments).stderr(Stdio::inherit()).output().expect("the script runs");
+    let output = script().args(arguments).stderr(Stdio::inherit()).output().expect("the script runs");
     if output.status.code() == Some(UNAVAILABLE) && std::env::var_os("CI").is_none() {
         eprintln!("!!!! no Java: the engine `scylla` is NOT tested (in CI that fails) !!!!");
         return None;
@@ -52,8 +66,9 @@ impl Cluster {
             lease: Duration::from_secs(4),
             instance: "suite".into(),
         };
-        let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-        migrate(&settings, Some(replication)).expect("a keyspace can be migrated");
+        let nodes = self.contact_points.len();
+        let replication = format!("{{'class': 'SimpleStrategy', 'replication_factor': {nodes}}}");
+        migrate(&settings, Some(&replication)).expect("a keyspace can be migrated");
         empty(&settings).expect("a keyspace can be emptied");
         settings
     }

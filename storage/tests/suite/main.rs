@@ -4,4 +4,6 @@ mod cluster;
 mod conformance;
 mod customers;
 mod embedded;
+mod faults;
+mod ghosts;
 mod threaded;
