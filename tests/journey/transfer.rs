@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::harness::bytedesk::id_in;
+use crate::harness::cql::{self, Keyspace};
 use crate::harness::server::command;
 use crate::harness::{Server, Setup, rest, stories, until};
 
@@ -19,11 +20,16 @@ stories!(nobody_notices);
 /// A store that no server has: what the command line says of it.
 struct House {
     flags: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 impl House {
     fn embedded(data_dir: &Path) -> Self {
-        Self { flags: vec!["--data-dir".to_owned(), data_dir.display().to_string()] }
+        Self { flags: vec!["--data-dir".to_owned(), data_dir.display().to_string()], variables: Vec::new() }
+    }
+
+    fn cluster(keyspace: &Keyspace, data_dir: &Path) -> Self {
+        Self { variables: keyspace.variables().into(), ..Self::embedded(data_dir) }
     }
 
     fn spawn(&self, arguments: &[&str], file: &Path, input: Stdio) -> Child {
@@ -31,6 +37,7 @@ impl House {
             .args(arguments)
             .arg(file)
             .args(&self.flags)
+            .envs(self.variables.iter().cloned())
             .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -210,6 +217,45 @@ fn nobody_notices(shards: u16) {
     assert!(copy.terminate().success());
     fs::copy(server.data_dir().join("jwt.key"), copy.data_dir().join("jwt.key")).unwrap();
     House::embedded(&copy.data_dir()).ok(&IMPORT, &file);
+    copy.restart();
+    assert_eq!(seen(&copy, &world), before);
+    comes_back(&copy, &world, &lines);
+}
+
+/// From the embedded engine to a cluster, where people go on, and what was carried there comes back as it was.
+#[test]
+fn a_house_moves_to_a_cluster_and_back() {
+    if !cql::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Setup::shards(2).flag("--agent-grace", "3600s").flag("--engine", "embedded").start();
+    let world = live(&server);
+    assert!(server.terminate().success());
+    server.restart();
+    let before = seen(&server, &world);
+    assert!(server.terminate().success());
+    let file = folder.path().join("backup.jsonl");
+    House::embedded(&server.data_dir()).ok(&EXPORT, &file);
+    let lines = records(&file);
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort_unstable();
+        lines
+    };
+
+    let keyspace = Keyspace::lend();
+    let cluster = House::cluster(&keyspace, &folder.path().join("cluster"));
+    cluster.ok(&IMPORT, &file);
+    // Another engine has another order.
+    let there = cluster.lines(folder.path(), "there.jsonl");
+    assert_eq!(sorted(there), sorted(lines.clone()));
+    let back = House::embedded(&folder.path().join("back"));
+    back.ok(&IMPORT, &folder.path().join("there.jsonl"));
+    assert_eq!(back.lines(folder.path(), "back.jsonl"), lines, "there and back again");
+
+    let mut copy = Setup::shards(1).flag("--agent-grace", "3600s").on(&keyspace).start();
+    assert!(copy.terminate().success());
+    fs::copy(server.data_dir().join("jwt.key"), copy.data_dir().join("jwt.key")).unwrap();
     copy.restart();
     assert_eq!(seen(&copy, &world), before);
     comes_back(&copy, &world, &lines);

@@ -6,4 +6,6 @@ mod customers;
 mod embedded;
 mod faults;
 mod ghosts;
+mod large;
+mod secure;
 mod threaded;
