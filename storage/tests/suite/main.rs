@@ -8,4 +8,5 @@ mod faults;
 mod ghosts;
 mod large;
 mod secure;
+mod speed;
 mod threaded;
