@@ -177,6 +177,20 @@ pub const STORE_ROOM_AGAIN_DIVISOR: u64 = 8;
 /// How often a store looks whether it can write: at 100 MB/s a tenth of what is kept free.
 pub const STORE_LOOK_MS: u64 = 500;
 
+/// Messages of one partition of a cluster: each of the greatest length, with its dedup key, they are 40 MB. Part of where
+/// every message is, so it can never change.
+pub const CQL_BUCKET_MESSAGES: u64 = 512;
+/// Contents of messages in one batch of a cluster: far below what a commit log takes at once.
+pub const CQL_BATCH_MAX_BYTES: usize = 256 * 1024;
+/// Customers in one batch, which goes to several partitions: a cluster warns of large ones.
+pub const CQL_BATCH_CUSTOMERS: usize = 8;
+/// Rows of a page of a question to a cluster.
+pub const CQL_PAGE_ROWS: i32 = 5000;
+/// How long a question is asked of a cluster again and again before it fails.
+pub const CQL_READ_MS: u64 = 10_000;
+/// How long an orderly end waits for a cluster: less than the server's own patience (`shutdown_timeout`).
+pub const CQL_CLOSE_MS: u64 = 8_000;
+
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;
 /// Connections accepted in one turn.

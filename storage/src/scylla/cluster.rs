@@ -11,6 +11,7 @@ use scylla::response::PagingState;
 use scylla::response::query_result::QueryRowsResult;
 use scylla::statement::batch::{Batch, BatchType};
 use switchboard_protocol::model::Cursor;
+use switchboard_protocol::model::limits::{CQL_PAGE_ROWS, CQL_READ_MS};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -25,8 +26,6 @@ use crate::StoreError;
 /// The first pause before a statement is tried again; doubled up to `BACKOFF_MAX`, each with a random part.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_millis(1000);
-/// How long a question is asked again before it fails.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How statements that go together are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +98,7 @@ impl Cluster {
 
     /// The rows of a question that somebody asked; fails if they cannot be had in time.
     pub(super) async fn rows(&self, statement: Statement) -> Result<QueryRowsResult, StoreError> {
-        let until = Instant::now() + READ_PATIENCE;
+        let until = Instant::now() + Duration::from_millis(CQL_READ_MS);
         let mut backoff = BACKOFF_MIN;
         loop {
             let outcome = {
@@ -129,7 +128,7 @@ impl Cluster {
     ) -> Result<Rows, StoreError> {
         let asking = |error: ExecutionError| StoreError::io("asking the cluster", error);
         let mut prepared = (statement.pick)(&self.statements).clone();
-        prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, super::PAGE_ROWS));
+        prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, CQL_PAGE_ROWS));
         let state = after.map_or_else(PagingState::start, |cursor| PagingState::new_from_raw_bytes(cursor.0.clone()));
         let _permit = self.permits.acquire().await.expect("permits are never closed");
         let page = self.session.execute_single_page(&prepared, &statement.values, state).await;

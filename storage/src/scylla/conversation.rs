@@ -13,7 +13,7 @@ use switchboard_protocol::model::{
     Write, Written,
 };
 
-use switchboard_protocol::model::limits::VSHARDS;
+use switchboard_protocol::model::limits::{CQL_BUCKET_MESSAGES, VSHARDS};
 
 use super::cell::{Cell, Statement, big};
 use super::cluster::Together;
@@ -21,8 +21,6 @@ use super::engine::{Engine, Queued};
 use crate::layout::{self, Scope};
 use crate::{StoreError, record};
 
-/// Messages of a bucket: each of the greatest length, with its dedup key, they are 40 MB.
-pub(super) const BUCKET_MESSAGES: u64 = 512;
 /// Message ids in turn of one virtual shard whose places share a partition.
 const PLACE_BLOCK_IDS: u64 = 1024;
 const VSHARD_COUNT: u64 = VSHARDS as u64;
@@ -39,7 +37,7 @@ pub(super) const SENT: i8 = 1;
 
 /// The bucket of a seq; a conversation without messages has its header in the first.
 pub(super) const fn bucket(seq: Seq) -> i32 {
-    (seq.get().saturating_sub(1) / BUCKET_MESSAGES) as i32
+    (seq.get().saturating_sub(1) / CQL_BUCKET_MESSAGES) as i32
 }
 
 /// The partition of a message's place.
@@ -89,7 +87,7 @@ impl Engine {
                 unreachable!("only these are put in buckets");
             };
             if let Write::Append { message, client_msg_id, .. } = write {
-                if message.seq.get() > 1 && (message.seq.get() - 1).is_multiple_of(BUCKET_MESSAGES) {
+                if message.seq.get() > 1 && (message.seq.get() - 1).is_multiple_of(CQL_BUCKET_MESSAGES) {
                     self.point_to_bucket(conversation.id, bucket(message.seq)).await;
                 }
                 bucket_of.push(self.message_entry(message));

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use switchboard_protocol::model::limits::STORE_GROUP_WRITES;
+use switchboard_protocol::model::limits::{CQL_BATCH_CUSTOMERS, CQL_BATCH_MAX_BYTES, STORE_GROUP_WRITES};
 use switchboard_protocol::model::{ConversationId, Restore, Write, Written};
 
 use super::cell::Cell;
@@ -18,11 +18,6 @@ use super::conversation::is_plain;
 use super::open_index::OpenIndex;
 use super::store::{Asked, Shared};
 use crate::{Done, Op, Outcome, StoreError, Ticket};
-
-/// Contents of messages written by one statement.
-const BATCH_MAX_BYTES: usize = 256 * 1024;
-/// Customers written by one batch, which goes to several partitions: a cluster warns of large ones.
-const CUSTOMERS_AT_ONCE: usize = 8;
 
 /// What follows each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,7 +72,7 @@ impl Lane {
 
     const fn most_together(self) -> usize {
         match self {
-            Self::Customers => CUSTOMERS_AT_ONCE,
+            Self::Customers => CQL_BATCH_CUSTOMERS,
             Self::Conversation(_) | Self::Agents | Self::Leases | Self::Interactions | Self::Tokens | Self::Answers => {
                 STORE_GROUP_WRITES
             }
@@ -177,7 +172,7 @@ impl Engine {
             && lane.together(&run[0].write, &next.write)
         {
             bytes += content_bytes(&next.write);
-            if bytes > BATCH_MAX_BYTES {
+            if bytes > CQL_BATCH_MAX_BYTES {
                 break;
             }
             run.extend(waiting.pop_front());

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 use futures_util::stream::{self, StreamExt};
+use switchboard_protocol::model::limits::{CQL_CLOSE_MS, CQL_PAGE_ROWS};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -49,12 +50,8 @@ use ownership::{Beat, Ownership};
 use statements::Statements;
 use store::{Asked, Scylla, Shared};
 
-/// Rows of a page of a question.
-const PAGE_ROWS: i32 = 5000;
 /// Headers asked for at once at the start.
 const START_READS: usize = 256;
-/// How long an end waits for what is under way. What a cluster that is away has not confirmed by then was told to nobody.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(8);
 /// How often the time is looked at while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -158,7 +155,7 @@ async fn load_open(engine: &Rc<Engine>) -> Result<(), StoreError> {
     for part in 0..conversation::OPEN_PARTS as i32 {
         let mut after = -1_i64;
         loop {
-            let values = [Cell::Int(part), Cell::Big(after), Cell::Int(PAGE_ROWS)];
+            let values = [Cell::Int(part), Cell::Big(after), Cell::Int(CQL_PAGE_ROWS)];
             let rows = engine.cluster.rows(Statement::new(|s| &s.open, values)).await?;
             let rows = rows.rows::<(i64,)>().map_err(read::unreadable)?;
             let ids: Vec<_> =
@@ -207,7 +204,7 @@ async fn serve(engine: &Rc<Engine>, shared: &Arc<Shared>, asked: &mut UnboundedR
             if shared.idle() {
                 return;
             }
-            if since.elapsed() >= CLOSE_PATIENCE {
+            if since.elapsed() >= Duration::from_millis(CQL_CLOSE_MS) {
                 tracing::error!("the cluster has not confirmed everything in time; what it did not was told to nobody");
                 return;
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use switchboard_protocol::model::limits::PAGE_MAX;
+use switchboard_protocol::model::limits::{CQL_BUCKET_MESSAGES, CQL_PAGE_ROWS, PAGE_MAX};
 use switchboard_protocol::model::{
     AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Listed, Message,
     MessageId, Party, Read, Sender, Sent, Seq,
@@ -97,7 +97,7 @@ impl Engine {
         let mut messages = Vec::new();
         while from <= to && messages.len() < PAGE_MAX as usize {
             let bucket = bucket(from);
-            let end = Seq::new((bucket as u64 + 1) * super::conversation::BUCKET_MESSAGES);
+            let end = Seq::new((bucket as u64 + 1) * CQL_BUCKET_MESSAGES);
             let left = PAGE_MAX as u64 - messages.len() as u64;
             let page_end = to.min(end).min(Seq::new(from.get() + left - 1));
             let values = [big(id.get()), Cell::Int(bucket), big(from.get()), big(page_end.get())];
@@ -251,7 +251,7 @@ impl Engine {
         before: i64,
         limit: usize,
     ) -> Result<Vec<ConversationId>, StoreError> {
-        let limit = i32::try_from(limit).unwrap_or(i32::MAX).min(super::PAGE_ROWS);
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX).min(CQL_PAGE_ROWS);
         let values = [party_cell(party), Cell::Big(before), Cell::Int(limit)];
         let rows = self.cluster.rows(Statement::new(|s| &s.of_party, values)).await?;
         let rows = rows.rows::<(i64, Option<i64>)>().map_err(unreadable)?;
@@ -278,7 +278,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let after = after.map_or(-1, |id| id.get().cast_signed());
-        let limit = i32::try_from(limit).unwrap_or(i32::MAX).min(super::PAGE_ROWS);
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX).min(CQL_PAGE_ROWS);
         let rows = self.cluster.rows(Statement::new(|s| &s.agents, [Cell::Big(after), Cell::Int(limit)])).await?;
         let rows = rows.rows::<(i64, &[u8])>().map_err(unreadable)?;
         rows.map(|row| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::try_join_all;
 use scylla::response::query_result::QueryRowsResult;
+use switchboard_protocol::model::limits::CQL_BUCKET_MESSAGES;
 use switchboard_protocol::model::{
     Conversation, ConversationId, Cursor, CustomerId, KeptAnswer, KeyName, Message, Page, Restore, Scan, Scanned,
     SentKey, StoredToken, Timestamp, TokenHash, VShard, Written,
@@ -12,7 +13,7 @@ use switchboard_protocol::model::{
 
 use super::cell::{Cell, Statement, big};
 use super::cluster::Together;
-use super::conversation::{BUCKET_MESSAGES, SENT, bucket};
+use super::conversation::{SENT, bucket};
 use super::engine::Engine;
 use super::read::{conversation_id, unreadable};
 use crate::{Outcome, StoreError, layout, record};
@@ -139,7 +140,7 @@ impl Engine {
     async fn restore_messages(&self, messages: &[Message]) {
         for messages in messages.chunk_by(|one, other| bucket(one.seq) == bucket(other.seq)) {
             let first = &messages[0];
-            if bucket(first.seq) > 0 && (first.seq.get() - 1).is_multiple_of(BUCKET_MESSAGES) {
+            if bucket(first.seq) > 0 && (first.seq.get() - 1).is_multiple_of(CQL_BUCKET_MESSAGES) {
                 self.point_to_bucket(first.conversation, bucket(first.seq)).await;
             }
             let entries: Vec<_> = messages.iter().map(|message| self.message_entry(message)).collect();

@@ -5,6 +5,7 @@ use scylla::errors::PrepareError;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::unprepared;
+use switchboard_protocol::model::limits::CQL_PAGE_ROWS;
 
 macro_rules! statements {
     ($($(#[doc = $doc:literal])* $name:ident = $cql:literal;)*) => {
@@ -93,7 +94,7 @@ statements! {
 async fn prepared(session: &Session, cql: &str) -> Result<PreparedStatement, PrepareError> {
     let mut statement = unprepared::Statement::new(cql);
     // Wide enough that whoever asks for a thousand rows gets them in one page.
-    statement.set_page_size(super::PAGE_ROWS);
+    statement.set_page_size(CQL_PAGE_ROWS);
     let mut prepared = session.prepare(statement).await?;
     prepared.set_is_idempotent(true);
     Ok(prepared)
