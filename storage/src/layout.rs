@@ -2,11 +2,12 @@
 //! of customers. As permanent as records. Must not know engines or values.
 
 use switchboard_protocol::model::{
-    AgentId, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerProfile, Group,
-    IdentityKind, ListPosition, Party, Platform, Sender, Side, State, Timestamp,
+    AgentId, Channel, ClientMsgId, Conversation, ConversationFilter, ConversationId, CustomerProfile, CustomerQuery,
+    Group, IdentityKind, ListPosition, Party, Platform, Sender, Side, State, Timestamp,
 };
 
 use crate::StoreError;
+use crate::record::Block;
 
 /// A party; a visitor's text is preceded by its length, so that none is the beginning of another.
 pub(crate) fn party(party: &Party, key: &mut Vec<u8>) {
@@ -141,6 +142,42 @@ pub(crate) fn last_position(key: &[u8]) -> Result<ListPosition, StoreError> {
     let conversation = ConversationId::from_wire(u64::from_be_bytes(*id))
         .map_err(|_| StoreError::corrupt("a key names no conversation"))?;
     Ok(ListPosition { created_at: Timestamp::from_millis(u64::from_be_bytes(*millis)), conversation })
+}
+
+/// How a page of a list of customers is found: by adding up what its blocks have, ascending.
+#[derive(Debug)]
+pub(crate) struct PageOfBlocks<'q> {
+    query: &'q CustomerQuery,
+    skip: u64,
+    wanted: u64,
+    /// All that the query means in the blocks so far.
+    pub(crate) total: u64,
+    /// The blocks that the page touches, and how many entries of each come before it.
+    pub(crate) touched: Vec<(u64, u64)>,
+}
+
+impl<'q> PageOfBlocks<'q> {
+    pub(crate) fn new(query: &'q CustomerQuery) -> Self {
+        let skip = query.page.saturating_mul(query.size.into());
+        Self { query, skip, wanted: query.size.into(), total: 0, touched: Vec::new() }
+    }
+
+    /// The next block.
+    pub(crate) fn add(&mut self, number: u64, Block { all, active }: Block) {
+        let meant = u64::from(match self.query.active {
+            None => all,
+            Some(true) => active,
+            Some(false) => all.saturating_sub(active),
+        });
+        self.total += meant;
+        if self.skip >= meant {
+            self.skip -= meant;
+        } else if self.wanted > 0 {
+            self.touched.push((number, self.skip));
+            self.wanted = self.wanted.saturating_sub(meant - self.skip);
+            self.skip = 0;
+        }
+    }
 }
 
 /// Ordinals of a block of a list of customers.

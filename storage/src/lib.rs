@@ -26,7 +26,7 @@ pub use embedded::Embedded;
 pub use error::StoreError;
 pub use figures::{LATENCY_BUCKETS_MICROS, LatencyFigures, StoreFigures};
 pub use memory::{Faults, Memory, Tables};
-pub use scylla::{Login, Migrated, QuorumOf, ScyllaSettings, empty, migrate, open_scylla, schema};
+pub use scylla::{Login, Migrated, QuorumOf, ScyllaSettings, TrialCluster, empty, migrate, open_scylla, schema};
 pub use switchboard_protocol::model::{Condition, Why};
 pub use threaded::{Engine, Outcome, Threaded};
 

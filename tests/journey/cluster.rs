@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use switchboard_storage::TrialCluster;
 
 use crate::harness::cql::{self, Keyspace};
 use crate::harness::server::command;
@@ -151,7 +152,7 @@ fn a_cluster_that_is_away_for_a_while_costs_nothing_that_was_acknowledged() {
     let id = server.conversation_id(USER);
     let (mut user, mut told) = (server.login("user", USER), BTreeSet::new());
     assert_eq!(send(&mut user, id, "before", &mut told)["success"], true);
-    cql::control(CLUSTER, &["pause", "--node", "1"]);
+    TrialCluster::control(CLUSTER, &["pause", "--node", "1"]);
     let answer = send(&mut user, id, "into nothing", &mut told);
     assert_eq!(answer["success"], false, "it is told that nobody knows: {answer}");
     assert!(answer["message"].as_str().unwrap().contains("not known"), "{answer}");
@@ -165,7 +166,7 @@ fn a_cluster_that_is_away_for_a_while_costs_nothing_that_was_acknowledged() {
     assert!(began.elapsed() < Duration::from_secs(1), "refused at the door: {answer}");
     std::thread::sleep(Duration::from_secs(8));
     user.ok("ping", json!({}));
-    cql::control(CLUSTER, &["resume", "--node", "1"]);
+    TrialCluster::control(CLUSTER, &["resume", "--node", "1"]);
     until("the server is ready again", || (readyz(&server).0 == 200).then_some(()));
     // Retries are answered as the first time, or stored now.
     for content in ["into nothing", "refused", "later"] {
@@ -174,7 +175,7 @@ fn a_cluster_that_is_away_for_a_while_costs_nothing_that_was_acknowledged() {
     assert_eq!(told.len(), 4);
     assert_all_there(&server, id, &told);
     drop(server);
-    cql::control(CLUSTER, &["stop", "--purge"]);
+    TrialCluster::control(CLUSTER, &["stop", "--purge"]);
 }
 
 fn signal(server: &Server, signal: &str) {

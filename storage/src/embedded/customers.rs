@@ -17,7 +17,7 @@ use switchboard_protocol::model::{
 use super::group::Group;
 use super::read::{View, failed};
 use super::{CUSTOMERS, keys};
-use crate::layout::{self, BLOCK_ORDINALS, CustomerList};
+use crate::layout::{self, BLOCK_ORDINALS, CustomerList, PageOfBlocks};
 use crate::record::Block;
 use crate::{Outcome, StoreError, record};
 
@@ -242,30 +242,13 @@ pub(super) fn known_by(view: &View<'_>, identity: &Identity) -> Result<Option<Cu
 pub(super) fn page(view: &View<'_>, query: &CustomerQuery) -> Result<(Vec<CustomerView>, u64), StoreError> {
     let list = List::new(query.name.as_deref(), query.channel);
     let space = &view.spaces.customers;
-    let mut skip = query.page.saturating_mul(query.size.into());
-    let mut total = 0;
-    // The blocks that the page may touch; those before it are only counted.
-    let mut touched = Vec::new();
-    let mut wanted = u64::from(query.size);
+    let mut found = PageOfBlocks::new(query);
     for entry in view.snapshot.range(space, list.block(0)..=list.block(u64::MAX)) {
         let (key, bytes) = entry.into_inner().map_err(failed)?;
-        let Block { all, active } = record::read_block(&bytes)?;
-        let meant = u64::from(match query.active {
-            None => all,
-            Some(true) => active,
-            Some(false) => all.saturating_sub(active),
-        });
-        total += meant;
-        if skip >= meant {
-            skip -= meant;
-        } else if wanted > 0 {
-            touched.push((keys::last_integer(&key)?, skip));
-            wanted = wanted.saturating_sub(meant - skip);
-            skip = 0;
-        }
+        found.add(keys::last_integer(&key)?, record::read_block(&bytes)?);
     }
     let mut ids = Vec::with_capacity(query.size as usize);
-    for (block, skip) in touched {
+    for (block, skip) in found.touched {
         let left = query.size as usize - ids.len();
         let entries = entries(view, &list, block, query.active)?;
         ids.extend(entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(left));
@@ -273,7 +256,7 @@ pub(super) fn page(view: &View<'_>, query: &CustomerQuery) -> Result<(Vec<Custom
     let customers = ids.into_iter().map(|(_, id)| {
         record(view, id)?.ok_or_else(|| StoreError::corrupt(format!("customer {id} is in a list but has no record")))
     });
-    Ok((customers.collect::<Result<_, _>>()?, total))
+    Ok((customers.collect::<Result<_, _>>()?, found.total))
 }
 
 /// The entries of a block that are meant, ascending.

@@ -19,7 +19,6 @@ use super::cell::Statement;
 use super::clock::Timestamps;
 use super::health::Health;
 use super::ownership::Ownership;
-use super::scan::Rows;
 use super::statements::Statements;
 use crate::StoreError;
 
@@ -35,6 +34,9 @@ pub(super) enum Together {
     /// Of several partitions: all in the end if any, by the cluster's own log of batches.
     Logged,
 }
+
+/// Rows of a page, and where to go on.
+pub(super) type Page = (QueryRowsResult, Option<Cursor>);
 
 /// A session with everything that a statement needs.
 pub(super) struct Cluster {
@@ -125,7 +127,7 @@ impl Cluster {
         statement: Statement,
         after: Option<&Cursor>,
         limit: u32,
-    ) -> Result<Rows, StoreError> {
+    ) -> Result<Page, StoreError> {
         let asking = |error: ExecutionError| StoreError::io("asking the cluster", error);
         let mut prepared = (statement.pick)(&self.statements).clone();
         prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, CQL_PAGE_ROWS));

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
 use switchboard_protocol::model::{
-    Conversation, ConversationId, ListPosition, Message, MessageId, Party, Revision, Sent, Seq, Side, State, Timestamp,
-    Write, Written,
+    ClientMsgId, Conversation, ConversationId, CustomerId, ListPosition, Message, MessageId, Party, Revision, Sender,
+    Sent, Seq, Side, State, Timestamp, Write, Written,
 };
 
 use switchboard_protocol::model::limits::{CQL_BUCKET_MESSAGES, VSHARDS};
@@ -41,9 +41,9 @@ pub(super) const fn bucket(seq: Seq) -> i32 {
 }
 
 /// The partition of a message's place.
-pub(super) const fn place_block(message: MessageId) -> Cell {
+pub(super) const fn place_block(message: MessageId) -> i64 {
     let (counter, vshard) = (message.get() / VSHARD_COUNT, message.get() % VSHARD_COUNT);
-    big(counter / PLACE_BLOCK_IDS * VSHARD_COUNT + vshard)
+    (counter / PLACE_BLOCK_IDS * VSHARD_COUNT + vshard).cast_signed()
 }
 
 /// The partition of an open conversation's index entry.
@@ -80,8 +80,7 @@ impl Engine {
     /// Writes whose header stands in one bucket: messages, dedup keys and the last header at once.
     async fn put_in_bucket(&self, writes: &[&Write]) {
         let mut bucket_of = Vec::with_capacity(2 * writes.len() + 1);
-        let mut aside: BTreeMap<i64, Vec<Statement>> = BTreeMap::new();
-        let mut header = None;
+        let (mut messages, mut interaction, mut header) = (Vec::new(), None, None);
         for write in writes {
             let (Write::Append { conversation, .. } | Write::SaveConversation { conversation, .. }) = write else {
                 unreachable!("only these are put in buckets");
@@ -92,18 +91,11 @@ impl Engine {
                 }
                 bucket_of.push(self.message_entry(message));
                 if let Some(client_msg_id) = client_msg_id {
-                    let mut key = Vec::with_capacity(48);
-                    layout::sent(message.sender, client_msg_id, &mut key);
-                    bucket_of.push(self.sent_entry(message, key));
+                    bucket_of.push(self.sent_entry(message.sender, client_msg_id, Sent::of(message)));
                 }
-                let place = self.place_entry(message);
-                let Cell::Big(block) = place.values[0] else { unreachable!("a block is an integer") };
-                aside.entry(block).or_default().push(place);
+                messages.push(message);
                 if let (Party::Customer(id), Side::Customer) = (&conversation.customer, message.sender.side) {
-                    // No block is below zero.
-                    let at = big(message.created_at.as_millis());
-                    let values = [Cell::of_customer(*id), at, self.timestamp()];
-                    aside.insert(-1, vec![Statement::new(|s| &s.put_interaction, values)]);
+                    interaction = Some(self.interaction_entry(*id, message.created_at));
                 }
             }
             header = Some(conversation);
@@ -111,9 +103,10 @@ impl Engine {
         if let Some(header) = header {
             bucket_of.push(self.header_entry(header));
         }
-        let aside: Vec<_> = aside.into_values().collect();
-        let places = join_all(aside.iter().map(|place| self.cluster.write(Together::OnePartition, place)));
-        join(self.cluster.write(Together::OnePartition, &bucket_of), places).await;
+        let mut aside = self.place_entries(messages);
+        aside.extend(interaction.map(|entry| vec![entry]));
+        let aside = join_all(aside.iter().map(|entries| self.cluster.write(Together::OnePartition, entries)));
+        join(self.cluster.write(Together::OnePartition, &bucket_of), aside).await;
     }
 
     pub(super) async fn point_to_bucket(&self, id: ConversationId, bucket: i32) {
@@ -232,17 +225,19 @@ impl Engine {
         let mut bytes = Vec::with_capacity(128 + message.body.content.len());
         record::write_message(message, &mut bytes);
         let (seq, key) = (big(message.seq.get()), Cell::Blob(Vec::new()));
-        self.entry(message, [Cell::Tiny(MESSAGE), seq, key, Cell::Blob(bytes)])
+        self.entry(message.conversation, message.seq, [Cell::Tiny(MESSAGE), seq, key, Cell::Blob(bytes)])
     }
 
-    fn sent_entry(&self, message: &Message, key: Vec<u8>) -> Statement {
-        let mut bytes = Vec::with_capacity(32);
-        record::write_sent(Sent::of(message), &mut bytes);
-        self.entry(message, [Cell::Tiny(SENT), Cell::Big(0), Cell::Blob(key), Cell::Blob(bytes)])
+    pub(super) fn sent_entry(&self, sender: Sender, client_msg_id: &ClientMsgId, sent: Sent) -> Statement {
+        let (mut key, mut bytes) = (Vec::with_capacity(48), Vec::with_capacity(32));
+        layout::sent(sender, client_msg_id, &mut key);
+        record::write_sent(sent, &mut bytes);
+        let entry = [Cell::Tiny(SENT), Cell::Big(0), Cell::Blob(key), Cell::Blob(bytes)];
+        self.entry(sent.conversation, sent.seq, entry)
     }
 
-    fn entry(&self, message: &Message, [kind, position, key, record]: [Cell; 4]) -> Statement {
-        let (id, bucket) = (big(message.conversation.get()), Cell::Int(bucket(message.seq)));
+    fn entry(&self, id: ConversationId, seq: Seq, [kind, position, key, record]: [Cell; 4]) -> Statement {
+        let (id, bucket) = (big(id.get()), Cell::Int(bucket(seq)));
         Statement::new(|s| &s.put_entry, [id, bucket, kind, position, key, record, self.timestamp()])
     }
 
@@ -253,10 +248,21 @@ impl Engine {
         Statement::new(|s| &s.put_header, [self.timestamp(), Cell::Blob(bytes), big(conversation.id.get()), bucket])
     }
 
-    pub(super) fn place_entry(&self, message: &Message) -> Statement {
-        let (conversation, seq) = (big(message.conversation.get()), big(message.seq.get()));
-        let values = [place_block(message.id), big(message.id.get()), conversation, seq, self.timestamp()];
-        Statement::new(|s| &s.put_place, values)
+    /// The places of messages, those of one partition together.
+    pub(super) fn place_entries<'m>(&self, messages: impl IntoIterator<Item = &'m Message>) -> Vec<Vec<Statement>> {
+        let mut by_block: BTreeMap<i64, Vec<Statement>> = BTreeMap::new();
+        for message in messages {
+            let block = place_block(message.id);
+            let (conversation, seq) = (big(message.conversation.get()), big(message.seq.get()));
+            let values = [Cell::Big(block), big(message.id.get()), conversation, seq, self.timestamp()];
+            by_block.entry(block).or_default().push(Statement::new(|s| &s.put_place, values));
+        }
+        by_block.into_values().collect()
+    }
+
+    pub(super) fn interaction_entry(&self, id: CustomerId, at: Timestamp) -> Statement {
+        let values = [Cell::of_customer(id), big(at.as_millis()), self.timestamp()];
+        Statement::new(|s| &s.put_interaction, values)
     }
 }
 

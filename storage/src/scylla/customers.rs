@@ -14,7 +14,7 @@ use super::cell::{Cell, Statement, big};
 use super::cluster::Together;
 use super::engine::Engine;
 use super::read::unreadable;
-use crate::layout::{self, BLOCK_ORDINALS, CustomerList};
+use crate::layout::{self, BLOCK_ORDINALS, CustomerList, PageOfBlocks};
 use crate::record::Block;
 use crate::{StoreError, record};
 
@@ -93,43 +93,29 @@ impl Engine {
     pub(super) async fn customers_page(&self, query: &CustomerQuery) -> Result<Found, StoreError> {
         let list = CustomerList::new(query.name.as_deref(), query.channel);
         let rows = self.cluster.rows(Statement::new(|s| &s.blocks, [Cell::Blob(list.0.clone())])).await?;
-        let mut skip = query.page.saturating_mul(query.size.into());
-        let (mut total, mut wanted) = (0, u64::from(query.size));
-        let mut touched = Vec::new();
+        let mut found = PageOfBlocks::new(query);
         for row in rows.rows::<(i64, i32, i32)>().map_err(unreadable)? {
-            let (block, all, active) = row.map_err(unreadable)?;
-            let meant = u64::from(match query.active {
-                None => all.cast_unsigned(),
-                Some(true) => active.cast_unsigned(),
-                Some(false) => all.saturating_sub(active).cast_unsigned(),
-            });
-            total += meant;
-            if skip >= meant {
-                skip -= meant;
-            } else if wanted > 0 {
-                touched.push((block, skip));
-                wanted = wanted.saturating_sub(meant - skip);
-                skip = 0;
-            }
+            let (number, all, active) = row.map_err(unreadable)?;
+            found.add(number.cast_unsigned(), Block { all: all.cast_unsigned(), active: active.cast_unsigned() });
         }
         let mut ids = Vec::with_capacity(query.size as usize);
-        for (block, skip) in touched {
+        for (block, skip) in found.touched {
             let left = query.size as usize - ids.len();
             let entries = self.entries(&list, block, query.active).await?;
             ids.extend(entries.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(left));
         }
         let records = try_join_all(ids.into_iter().map(|id| self.customer_record(id))).await?;
-        Ok(Found::Customers { customers: records.into_iter().flatten().collect(), total })
+        Ok(Found::Customers { customers: records.into_iter().flatten().collect(), total: found.total })
     }
 
     /// The entries of a block that are meant, ascending.
     async fn entries(
         &self,
         list: &CustomerList,
-        block: i64,
+        block: u64,
         active: Option<bool>,
     ) -> Result<Vec<CustomerId>, StoreError> {
-        let values = [Cell::Blob(list.0.clone()), Cell::Big(block)];
+        let values = [Cell::Blob(list.0.clone()), big(block)];
         let rows = self.cluster.rows(Statement::new(|s| &s.listed, values)).await?;
         let mut found = Vec::new();
         for row in rows.rows::<(i64, bool, uuid::Uuid)>().map_err(unreadable)? {

@@ -23,6 +23,7 @@ mod scan;
 mod settings;
 mod statements;
 mod store;
+mod trial;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use tokio::time::Instant;
 
 pub use migrate::{Migrated, schema};
 pub use settings::{Login, QuorumOf, ScyllaSettings};
+pub use trial::TrialCluster;
 
 use crate::{Completions, Store, StoreError};
 use cell::{Cell, Statement};

@@ -147,8 +147,7 @@ impl Engine {
     ) -> Result<BTreeMap<MessageId, Seq>, StoreError> {
         let mut by_block: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for message in messages {
-            let Cell::Big(block) = place_block(*message) else { unreachable!("a block is an integer") };
-            by_block.entry(block).or_default().push(message.get().cast_signed());
+            by_block.entry(place_block(*message)).or_default().push(message.get().cast_signed());
         }
         let asked = by_block.iter_mut().flat_map(|(block, ids)| {
             ids.sort_unstable();
@@ -172,8 +171,7 @@ impl Engine {
     }
 
     async fn message_by_id(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
-        let Cell::Big(block) = place_block(id) else { unreachable!("a block is an integer") };
-        let places = self.places(block, &[id.get().cast_signed()]).await?;
+        let places = self.places(place_block(id), &[id.get().cast_signed()]).await?;
         let Some((_, conversation, seq)) = places.first() else { return Ok(None) };
         let found = self.history(*conversation, *seq, *seq).await?;
         Ok(found.into_iter().find(|message| message.id == id))
@@ -189,8 +187,8 @@ impl Engine {
             let asked = buckets.iter().map(|bucket| self.sent_in_bucket(id, *bucket, &bytes));
             for sent in try_join_all(asked).await?.into_iter().flatten() {
                 // The message may never have been acknowledged, and another have its place.
-                let message = self.history(id, sent.seq, sent.seq).await?;
-                if message.first().is_some_and(|message| message.id == sent.message) {
+                let found = self.messages(id, &[sent.seq]).await?;
+                if sent.seq <= header.last_seq && found.iter().any(|message| message.id == sent.message) {
                     return Ok(Some(sent));
                 }
             }

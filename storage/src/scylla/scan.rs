@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::try_join_all;
-use scylla::response::query_result::QueryRowsResult;
 use switchboard_protocol::model::limits::CQL_BUCKET_MESSAGES;
 use switchboard_protocol::model::{
     Conversation, ConversationId, Cursor, CustomerId, KeptAnswer, KeyName, Message, Page, Restore, Scan, Scanned,
@@ -13,7 +12,7 @@ use switchboard_protocol::model::{
 
 use super::cell::{Cell, Statement, big};
 use super::cluster::Together;
-use super::conversation::{SENT, bucket};
+use super::conversation::bucket;
 use super::engine::Engine;
 use super::read::{conversation_id, unreadable};
 use crate::{Outcome, StoreError, layout, record};
@@ -146,26 +145,13 @@ impl Engine {
             let entries: Vec<_> = messages.iter().map(|message| self.message_entry(message)).collect();
             self.write_all(&entries).await;
         }
-        let mut places: BTreeMap<i64, Vec<Statement>> = BTreeMap::new();
-        for message in messages {
-            let place = self.place_entry(message);
-            let Cell::Big(block) = place.values[0] else { unreachable!("a block is an integer") };
-            places.entry(block).or_default().push(place);
-        }
-        for places in places.values() {
-            self.write_all(places).await;
+        for places in self.place_entries(messages) {
+            self.write_all(&places).await;
         }
     }
 
     async fn restore_sent(&self, keys: &[SentKey]) {
-        let entry = |key: &SentKey| {
-            let (mut name, mut bytes) = (Vec::with_capacity(48), Vec::with_capacity(32));
-            layout::sent(key.sender, &key.client_msg_id, &mut name);
-            record::write_sent(key.sent, &mut bytes);
-            let (id, bucket) = (big(key.sent.conversation.get()), Cell::Int(bucket(key.sent.seq)));
-            let (kind, key, record) = (Cell::Tiny(SENT), Cell::Blob(name), Cell::Blob(bytes));
-            Statement::new(|s| &s.put_entry, [id, bucket, kind, Cell::Big(0), key, record, self.timestamp()])
-        };
+        let entry = |key: &SentKey| self.sent_entry(key.sender, &key.client_msg_id, key.sent);
         for keys in keys.chunk_by(|one, other| bucket(one.sent.seq) == bucket(other.sent.seq)) {
             self.write_all(&keys.iter().map(entry).collect::<Vec<_>>()).await;
         }
@@ -175,8 +161,7 @@ impl Engine {
         for (id, at) in interactions {
             let known = self.cluster.needed(async || self.last_interaction(*id).await).await?;
             if known.is_none_or(|known| known < *at) {
-                let values = [Cell::of_customer(*id), big(at.as_millis()), self.timestamp()];
-                self.cluster.write_one(Statement::new(|s| &s.put_interaction, values)).await;
+                self.cluster.write_one(self.interaction_entry(*id, *at)).await;
             }
         }
         Ok(())
@@ -189,6 +174,3 @@ impl Engine {
         }
     }
 }
-
-/// Rows of a page, and where to go on.
-pub(super) type Rows = (QueryRowsResult, Option<Cursor>);

@@ -38,5 +38,7 @@ fn embedded() {
 #[test]
 fn scylla() {
     let Some(cluster) = cluster::shared() else { return };
-    conformance::run_sweepless(&|completions| open_scylla(cluster.keyspace("conformance"), completions).unwrap());
+    conformance::run_sweepless(&|completions| {
+        open_scylla(cluster::keyspace(cluster, "conformance"), completions).unwrap()
+    });
 }

@@ -11,7 +11,7 @@ use scylla_proxy::{
 };
 use switchboard_protocol::model::{Conversation, Found, Message, Read, Seq, Side, Written};
 use switchboard_storage::conformance::{Caller, samples};
-use switchboard_storage::{Condition, Op, ScyllaSettings, StoreError, Why, open_scylla};
+use switchboard_storage::{Condition, Op, ScyllaSettings, StoreError, TrialCluster, Why, open_scylla};
 use tokio::runtime::Runtime;
 
 use crate::cluster;
@@ -142,7 +142,7 @@ fn wait_for(caller: &Caller, condition: Condition) {
 #[test]
 fn what_fails_on_the_way_is_tried_again_until_it_is_known() {
     let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster.keyspace("faults");
+    let settings = cluster::keyspace(cluster, "faults");
     let mut between = Between::new(&settings);
     let caller = opened(between.settings(&settings));
     let mut talk = Talk::new(5);
@@ -189,7 +189,7 @@ fn what_fails_on_the_way_is_tried_again_until_it_is_known() {
 #[test]
 fn a_cluster_that_is_away_is_told_and_what_was_accepted_is_kept() {
     let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster.keyspace("away");
+    let settings = cluster::keyspace(cluster, "away");
     let mut between = Between::new(&settings);
     let caller = opened(between.settings(&settings));
     let mut talk = Talk::new(3);
@@ -215,7 +215,7 @@ fn a_cluster_that_is_away_is_told_and_what_was_accepted_is_kept() {
 #[test]
 fn one_conversation_that_is_stuck_holds_up_no_other() {
     let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster.keyspace("stuck");
+    let settings = cluster::keyspace(cluster, "stuck");
     let mut between = Between::new(&settings);
     let caller = opened(between.settings(&settings));
     let mut talk = Talk::new(3);
@@ -247,7 +247,7 @@ fn one_conversation_that_is_stuck_holds_up_no_other() {
 #[test]
 fn an_owner_that_is_cut_off_loses_the_store_and_has_told_nothing() {
     let Some(cluster) = cluster::shared() else { return };
-    let settings = ScyllaSettings { lease: Duration::from_secs(2), ..cluster.keyspace("cut_off") };
+    let settings = ScyllaSettings { lease: Duration::from_secs(2), ..cluster::keyspace(cluster, "cut_off") };
     let mut between = Between::new(&settings);
     let stale = opened(ScyllaSettings { instance: "stale".into(), ..between.settings(&settings) });
     let mut talk = Talk::new(2);
@@ -283,9 +283,9 @@ fn an_owner_that_is_cut_off_loses_the_store_and_has_told_nothing() {
 fn a_quorum_is_enough_and_less_is_not() {
     const NAME: &str = "faults3";
     let began = Instant::now();
-    let Some(cluster) = cluster::three_nodes(NAME) else { return };
+    let Some(cluster) = TrialCluster::start(NAME, &["--nodes", "3"]) else { return };
     println!("three nodes after {:?}", began.elapsed());
-    let settings = cluster.keyspace("three");
+    let settings = cluster::keyspace(&cluster, "three");
     let caller = opened(ScyllaSettings { request_timeout: Duration::from_secs(1), ..settings.clone() });
     let mut talk = Talk::new(8);
     let rounds = |talk: &mut Talk, count: u32| {
@@ -300,25 +300,25 @@ fn a_quorum_is_enough_and_less_is_not() {
         slowest
     };
     rounds(&mut talk, 20);
-    cluster::control(NAME, &["kill", "--node", "2"]);
+    TrialCluster::control(NAME, &["kill", "--node", "2"]);
     let dead = rounds(&mut talk, 40);
-    cluster::control(NAME, &["start-node", "--node", "2"]);
+    TrialCluster::control(NAME, &["start-node", "--node", "2"]);
     let back = rounds(&mut talk, 20);
     println!("one of three dies: the slowest round took {dead:?}; comes back: {back:?}");
-    cluster::control(NAME, &["kill", "--node", "2"]);
-    cluster::control(NAME, &["kill", "--node", "3"]);
+    TrialCluster::control(NAME, &["kill", "--node", "2"]);
+    TrialCluster::control(NAME, &["kill", "--node", "3"]);
     let tickets = talk.round(&caller);
     wait_for(&caller, Condition::Unwritable(Why::ClusterAway));
     std::thread::sleep(Duration::from_secs(2));
     assert!(caller.inbox.look(|heard| tickets.iter().all(|ticket| !heard.done.contains_key(ticket))));
-    cluster::control(NAME, &["start-node", "--node", "2"]);
+    TrialCluster::control(NAME, &["start-node", "--node", "2"]);
     for ticket in tickets {
         assert_eq!(caller.written(ticket), Written::Durable);
     }
-    cluster::control(NAME, &["start-node", "--node", "3"]);
+    TrialCluster::control(NAME, &["start-node", "--node", "3"]);
     rounds(&mut talk, 20);
     caller.store.close();
     assert!(caller.inbox.look(|heard| heard.fatal.is_empty()));
     talk.assert_there(&settings);
-    cluster::control(NAME, &["stop", "--purge"]);
+    TrialCluster::control(NAME, &["stop", "--purge"]);
 }

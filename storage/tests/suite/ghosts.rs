@@ -17,7 +17,7 @@ async fn run(session: &Session, cql: &str, values: impl scylla::serialize::row::
 #[test]
 fn what_arrives_late_is_not_seen() {
     let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster.keyspace("ghosts");
+    let settings = cluster::keyspace(cluster, "ghosts");
     let open = || Caller::open(|completions| open_scylla(settings.clone(), completions).expect("the store opens"));
     let mut conversation = samples::conversation(1, samples::user(1));
     let former = open();

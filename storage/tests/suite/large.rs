@@ -167,5 +167,5 @@ fn embedded() {
 #[test]
 fn scylla() {
     let Some(cluster) = cluster::shared() else { return };
-    both(&Caller::open(|completions| open_scylla(cluster.keyspace("large"), completions).unwrap()));
+    both(&Caller::open(|completions| open_scylla(cluster::keyspace(cluster, "large"), completions).unwrap()));
 }

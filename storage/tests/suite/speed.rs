@@ -220,7 +220,7 @@ fn of_engines() {
     measure("memory", &|completions| open_memory(Faults::default(), completions).unwrap());
     measure("embedded", &|completions| open_embedded(dir.path(), 0, completions).unwrap());
     let Some(cluster) = cluster::shared() else { return };
-    let settings = ScyllaSettings { max_in_flight: 1024, ..cluster.keyspace("speed") };
+    let settings = ScyllaSettings { max_in_flight: 1024, ..cluster::keyspace(cluster, "speed") };
     measure("scylla", &|completions| open_scylla(settings.clone(), completions).unwrap());
 
     let (store, heard) = opened(&|completions| open_scylla(settings.clone(), completions).unwrap());

@@ -5,23 +5,16 @@ use std::time::Duration;
 
 use switchboard_protocol::model::{Side, Written};
 use switchboard_storage::conformance::{Caller, Inbox, samples};
-use switchboard_storage::{Login, ScyllaSettings, empty, migrate, open_scylla};
-
-use crate::cluster;
+use switchboard_storage::{Login, ScyllaSettings, TrialCluster, open_scylla};
 
 #[test]
 fn a_login_and_tls_are_needed_and_checked() {
     const NAME: &str = "secure";
-    let Some((cluster, ca)) = cluster::secure(NAME) else { return };
+    let Some(cluster) = TrialCluster::start(NAME, &["--auth", "--tls"]) else { return };
     let login = |password: &str| Some(Login { user: "cassandra".into(), password: password.into() });
-    let settings = ScyllaSettings {
-        login: login("cassandra"),
-        tls_ca: Some(ca),
-        start_timeout: Duration::from_secs(30),
-        ..cluster.settings("secure")
-    };
-    migrate(&settings, Some("{'class': 'SimpleStrategy', 'replication_factor': 1}")).expect("it can be migrated");
-    empty(&settings).expect("it can be emptied");
+    let settings = ScyllaSettings { login: login("cassandra"), ..cluster.settings("suite_secure") };
+    assert!(settings.tls_ca.is_some(), "the script says where the certificates are");
+    cluster.make(&settings);
     let caller = Caller::open(|completions| open_scylla(settings.clone(), completions).expect("the store opens"));
     let mut conversation = samples::conversation(1, samples::user(1));
     assert_eq!(caller.write(samples::append(&mut conversation, 1, Side::Customer, None).0), Written::Durable);
@@ -40,5 +33,5 @@ fn a_login_and_tls_are_needed_and_checked() {
     let stranger = tempfile::NamedTempFile::new().unwrap();
     let said = refused(ScyllaSettings { tls_ca: Some(stranger.path().into()), ..settings });
     assert!(said.contains("reading certificates"), "{said}");
-    cluster::control(NAME, &["stop", "--purge"]);
+    TrialCluster::control(NAME, &["stop", "--purge"]);
 }
