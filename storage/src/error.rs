@@ -47,6 +47,10 @@ pub enum StoreError {
         /// Why it failed.
         source: Source,
     },
+    /// The operator's: the cluster will never carry out a question as it stands (a right was taken away, a table was
+    /// changed). Who asked fails; a write that meets this is `Engine`.
+    #[error("the cluster refuses a statement: {0}")]
+    Refused(#[source] Source),
     /// The disk's: a group of writes could not be made durable, so nobody knows what is on disk. The
     /// process must end and recover by opening again.
     #[error("a group of writes could not be made durable: {0}")]
@@ -61,9 +65,12 @@ impl StoreError {
     pub const fn is_fatal(&self) -> bool {
         match self {
             Self::Engine(_) | Self::Panicked | Self::OwnershipLost => true,
-            Self::Locked { .. } | Self::Corrupt { .. } | Self::Schema { .. } | Self::Owned { .. } | Self::Io { .. } => {
-                false
-            }
+            Self::Locked { .. }
+            | Self::Corrupt { .. }
+            | Self::Schema { .. }
+            | Self::Owned { .. }
+            | Self::Io { .. }
+            | Self::Refused(_) => false,
         }
     }
 

@@ -69,6 +69,11 @@ impl Cluster {
                     self.health.worked();
                     return self.owner.held().await;
                 }
+                Err(error) if is_hopeless(&error) => {
+                    (self.fatal)(StoreError::Engine(error.into()));
+                    // What was asked is never answered: the process ends.
+                    return std::future::pending().await;
+                }
                 Err(error) => self.pause(&error, &mut backoff).await,
             }
         }
@@ -112,6 +117,7 @@ impl Cluster {
                     self.health.worked();
                     return result.into_rows_result().map_err(|error| StoreError::corrupt(error.to_string()));
                 }
+                Err(error) if is_hopeless(&error) => return Err(StoreError::Refused(error.into())),
                 Err(error) if Instant::now() >= until => {
                     self.health.failed(&error);
                     return Err(StoreError::io("asking the cluster", error));
@@ -128,13 +134,16 @@ impl Cluster {
         after: Option<&Cursor>,
         limit: u32,
     ) -> Result<Page, StoreError> {
-        let asking = |error: ExecutionError| StoreError::io("asking the cluster", error);
+        let failed = |error: ExecutionError| match is_hopeless(&error) {
+            true => StoreError::Refused(error.into()),
+            false => StoreError::io("asking the cluster", error),
+        };
         let mut prepared = (statement.pick)(&self.statements).clone();
         prepared.set_page_size(i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, CQL_PAGE_ROWS));
         let state = after.map_or_else(PagingState::start, |cursor| PagingState::new_from_raw_bytes(cursor.0.clone()));
         let _permit = self.permits.acquire().await.expect("permits are never closed");
         let page = self.session.execute_single_page(&prepared, &statement.values, state).await;
-        let (result, next) = page.map_err(asking)?;
+        let (result, next) = page.map_err(failed)?;
         self.health.worked();
         let next = match next.into_paging_control_flow() {
             ControlFlow::Continue(state) => state.as_bytes_slice().map(|bytes| Cursor(bytes.to_vec())),
@@ -155,11 +164,6 @@ impl Cluster {
     }
 
     async fn pause(&self, error: &ExecutionError, backoff: &mut Duration) {
-        if is_hopeless(error) {
-            (self.fatal)(StoreError::Engine(error.clone().into()));
-            // What was asked is never answered: the process ends.
-            return std::future::pending().await;
-        }
         self.health.failed(error);
         let random = f64::from(u16::from_ne_bytes(random_bytes())) / f64::from(u16::MAX);
         tokio::time::sleep(backoff.mul_f64(0.5 + random)).await;
@@ -174,10 +178,11 @@ fn random_bytes() -> [u8; 2] {
     bytes
 }
 
-/// Whether a statement will fail however often it is tried: it is wrong, or not allowed.
+/// Whether a statement will fail however often it is tried: it is wrong, or not allowed. (No node to send it to is no such
+/// reason: all those of the preferred data centre may be away.)
 fn is_hopeless(error: &ExecutionError) -> bool {
     match error {
-        ExecutionError::BadQuery(_) | ExecutionError::EmptyPlan => true,
+        ExecutionError::BadQuery(_) => true,
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(error, _)) => matches!(
             error,
             DbError::SyntaxError

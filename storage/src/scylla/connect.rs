@@ -1,5 +1,6 @@
 //! From settings to a session: contact points, consistency, time-outs, data centre, login, TLS. Must not know tables.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +55,8 @@ pub(super) async fn session(settings: &ScyllaSettings, until: Instant) -> Result
     let mut logged: Option<Instant> = None;
     loop {
         let error = match try_session(settings, tls.clone()).await {
-            Ok(session) => return Ok(session),
-            Err(error) => error,
+            Ok(session) => return in_its_place(session, settings),
+            Err(error) => chain(&error),
         };
         let points = settings.contact_points.join(", ");
         if Instant::now() >= until {
@@ -63,7 +64,7 @@ pub(super) async fn session(settings: &ScyllaSettings, until: Instant) -> Result
         }
         if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             logged = Some(Instant::now());
-            tracing::warn!(points, error = %chain(&error), "no node of the cluster can be used; trying again");
+            tracing::warn!(points, error, "no node of the cluster can be used; trying again");
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
     }
@@ -100,6 +101,18 @@ async fn try_session(
         builder = builder.user(&login.user, &login.password);
     }
     builder.build().await
+}
+
+/// The session, if the cluster has nodes where the settings say that this server is.
+fn in_its_place(session: Session, settings: &ScyllaSettings) -> Result<Session, StoreError> {
+    let Some(wanted) = &settings.data_center else { return Ok(session) };
+    let state = session.get_cluster_state();
+    let centers: BTreeSet<_> = state.get_nodes_info().iter().filter_map(|node| node.datacenter.as_deref()).collect();
+    if centers.contains(wanted.as_str()) {
+        return Ok(session);
+    }
+    let centers = centers.into_iter().collect::<Vec<_>>().join(", ");
+    Err(StoreError::io(format!("finding data centre {wanted}"), format!("the cluster has {centers}")))
 }
 
 /// TLS that trusts the operator's certificates, and nothing else.

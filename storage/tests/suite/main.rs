@@ -2,11 +2,12 @@
 
 mod cluster;
 mod conformance;
+mod connect;
 mod customers;
 mod embedded;
 mod faults;
 mod ghosts;
 mod large;
-mod secure;
+mod script;
 mod speed;
 mod threaded;
