@@ -9,9 +9,10 @@ use scylla_proxy::{
     Condition as When, Node, Proxy, Reaction, RequestOpcode, RequestReaction, RequestRule, ResponseOpcode,
     ResponseReaction, ResponseRule, RunningProxy, ShardAwareness,
 };
+use switchboard_protocol::model::limits::STORE_WRITE_QUEUE_OPS;
 use switchboard_protocol::model::{Conversation, Found, Message, Read, Seq, Side, Written};
 use switchboard_storage::conformance::{Caller, samples};
-use switchboard_storage::{Condition, Op, ScyllaSettings, StoreError, TrialCluster, Why, open_scylla};
+use switchboard_storage::{Condition, Op, ScyllaSettings, StoreError, Ticket, TrialCluster, Why, open_scylla};
 use tokio::runtime::Runtime;
 
 use crate::cluster;
@@ -240,6 +241,33 @@ fn one_conversation_that_is_stuck_holds_up_no_other() {
     for ticket in stuck {
         assert_eq!(caller.written(ticket), Written::Durable);
     }
+    caller.store.close();
+    talk.assert_there(&settings);
+}
+
+#[test]
+fn a_full_queue_takes_no_more_says_so_and_loses_nothing_it_took() {
+    let Some(cluster) = cluster::shared() else { return };
+    let settings = cluster::keyspace(cluster, "full");
+    let mut between = Between::new(&settings);
+    let caller = opened(between.settings(&settings));
+    let mut talk = Talk::new(1);
+    talk.round(&caller).into_iter().for_each(|ticket| drop(caller.written(ticket)));
+    // Signs of life pass: the cluster is there, and one conversation is stuck.
+    let id = talk.conversations[0].id.get().to_be_bytes();
+    let its_own = When::BodyContainsCaseSensitive(Box::new(id));
+    between.requests(vec![RequestRule(its_own, RequestReaction::drop_frame())]);
+    let tickets: Vec<_> = (0..STORE_WRITE_QUEUE_OPS).flat_map(|_| talk.round(&caller)).collect();
+    let mut one_more = talk.conversations[0].clone();
+    let (write, _) = samples::append(&mut one_more, 1_000_000, Side::Customer, None);
+    let refused = caller.store.submit(Ticket { shard: 0, number: 1_000_000 }, Op::Write(write));
+    assert!(refused.is_err(), "it takes as many as it promises and no more");
+    wait_for(&caller, Condition::Unwritable(Why::Behind));
+    between.calm();
+    for ticket in tickets {
+        assert_eq!(caller.written(ticket), Written::Durable);
+    }
+    wait_for(&caller, Condition::Writable);
     caller.store.close();
     talk.assert_there(&settings);
 }

@@ -198,6 +198,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// One run of the plain loop, for a comparison with the whole server: one line of JSON.
+#[test]
+#[ignore = "a measurement: ops/bench storage"]
+fn of_the_plain_loop() {
+    let at_once = std::env::var("SWITCHBOARD_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let cluster = cluster::shared().expect("a CQL server");
+    let shown = plain(cluster::keyspace(cluster, "speed"), at_once, 1);
+    println!(r#"{{"per_second": {}, "p50_ms": {}}}"#, shown.per_second, shown.p50.as_secs_f64() * 1e3);
+}
+
 #[test]
 #[ignore = "a measurement: ops/bench storage"]
 fn of_engines() {
