@@ -190,6 +190,10 @@ pub const CQL_PAGE_ROWS: i32 = 5000;
 pub const CQL_READ_MS: u64 = 10_000;
 /// How long an orderly end waits for a cluster: less than the server's own patience (`shutdown_timeout`).
 pub const CQL_CLOSE_MS: u64 = 8_000;
+/// Hashes of dedup keys in the memory of the cluster engine, some 20 bytes each: those of so many messages need no question.
+pub const CQL_SENT_KEYS_MOST: usize = 2_000_000;
+/// Buckets of a conversation whose keys are read to be held: longer ones are asked about key by key.
+pub const CQL_SENT_KEYS_BUCKETS: i32 = 8;
 
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;

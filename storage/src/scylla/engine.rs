@@ -16,8 +16,9 @@ use super::cell::Cell;
 use super::cluster::{Cluster, Together};
 use super::conversation::is_plain;
 use super::open_index::OpenIndex;
+use super::sent_keys::SentKeys;
 use super::store::{Asked, Shared};
-use crate::{Done, Op, Outcome, StoreError, Ticket};
+use crate::{Done, Op, Outcome, StoreError, Ticket, layout};
 
 /// What follows each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,6 +93,7 @@ pub(super) struct Queued {
 pub(super) struct Engine {
     pub(super) cluster: Cluster,
     pub(super) open: RefCell<OpenIndex>,
+    pub(super) sent_keys: RefCell<SentKeys>,
     lanes: RefCell<HashMap<Lane, VecDeque<Queued>>>,
     shared: Arc<Shared>,
     wake_wanted: Slot<bool>,
@@ -100,7 +102,8 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(cluster: Cluster, open: OpenIndex, shared: Arc<Shared>) -> Rc<Self> {
         let open = RefCell::new(open);
-        Rc::new(Self { cluster, open, lanes: RefCell::default(), shared, wake_wanted: Slot::new(false) })
+        let (sent_keys, lanes) = (RefCell::default(), RefCell::default());
+        Rc::new(Self { cluster, open, sent_keys, lanes, shared, wake_wanted: Slot::new(false) })
     }
 
     /// Takes an operation up.
@@ -118,6 +121,7 @@ impl Engine {
             }
             Op::Write(write) => {
                 let lane = Lane::of(&write);
+                self.note_keys(&write, lane);
                 let queued = Queued { ticket, write, submitted };
                 if let Some(waiting) = self.lanes.borrow_mut().get_mut(&lane) {
                     return waiting.push_back(queued);
@@ -126,6 +130,24 @@ impl Engine {
                 tokio::task::spawn_local(self.clone().run(lane));
             }
         }
+    }
+
+    /// Before it is written, what a write changes about the dedup keys of its conversation.
+    fn note_keys(&self, write: &Write, lane: Lane) {
+        match (write, lane) {
+            (Write::Append { message, client_msg_id: Some(client_msg_id), .. }, _) => {
+                let mut key = Vec::with_capacity(48);
+                layout::sent(message.sender, client_msg_id, &mut key);
+                self.sent_keys.borrow_mut().add(message.conversation, &key);
+            }
+            (Write::Restore(_), Lane::Conversation(id)) => self.sent_keys.borrow_mut().forget(id),
+            _ => {}
+        }
+    }
+
+    /// Whether writes of a conversation are under way.
+    pub(super) fn is_written(&self, id: ConversationId) -> bool {
+        self.lanes.borrow().contains_key(&Lane::Conversation(id))
     }
 
     /// Carries a lane's writes out until none waits.
@@ -211,6 +233,7 @@ impl Engine {
         }
         self.confirm([(writes.remove(0), outcome)]);
         if closed {
+            self.sent_keys.borrow_mut().forget(id);
             // Nobody waits for this; should the process end first, the next start sees that it is closed.
             self.remove_open(id).await;
         }

@@ -20,6 +20,7 @@ mod open_index;
 mod ownership;
 mod read;
 mod scan;
+mod sent_keys;
 mod settings;
 mod statements;
 mod store;

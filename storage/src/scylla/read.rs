@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
-use switchboard_protocol::model::limits::{CQL_BUCKET_MESSAGES, CQL_PAGE_ROWS, PAGE_MAX};
+use switchboard_protocol::model::limits::{CQL_BUCKET_MESSAGES, CQL_PAGE_ROWS, CQL_SENT_KEYS_BUCKETS, PAGE_MAX};
 use switchboard_protocol::model::{
     AgentId, AgentProfile, ClientMsgId, Conversation, ConversationId, CustomerNumber, Found, Listed, Message,
     MessageId, Party, Read, Sender, Sent, Seq,
@@ -182,6 +182,10 @@ impl Engine {
         let Some(header) = self.header(id).await? else { return Ok(None) };
         let mut bytes = Vec::with_capacity(48);
         layout::sent(sender, key, &mut bytes);
+        self.hold_keys(id).await?;
+        if self.sent_keys.borrow().is_new(id, &bytes) {
+            return Ok(None);
+        }
         let buckets: Vec<_> = (0..=bucket(header.last_seq)).rev().collect();
         for buckets in buckets.chunks(BUCKETS_AT_ONCE) {
             let asked = buckets.iter().map(|bucket| self.sent_in_bucket(id, *bucket, &bytes));
@@ -194,6 +198,32 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// Reads all dedup keys of an open conversation that is not too long, unless they are held already. Not while it is
+    /// written: a key that is under way may be neither here nor there.
+    async fn hold_keys(&self, id: ConversationId) -> Result<(), StoreError> {
+        let last = self.open.borrow().get(id).map(|header| bucket(header.last_seq));
+        let Some(last) = last.filter(|last| *last < CQL_SENT_KEYS_BUCKETS && !self.is_written(id)) else {
+            return Ok(());
+        };
+        if !self.sent_keys.borrow_mut().begin(id) {
+            return Ok(());
+        }
+        match try_join_all((0..=last).map(|bucket| self.keys_in_bucket(id, bucket))).await {
+            Ok(keys) => self.sent_keys.borrow_mut().complete(id, &keys.concat()),
+            Err(error) => {
+                self.sent_keys.borrow_mut().forget(id);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn keys_in_bucket(&self, id: ConversationId, bucket: i32) -> Result<Vec<Vec<u8>>, StoreError> {
+        let rows = self.cluster.rows(Statement::new(|s| &s.all_sent, [big(id.get()), Cell::Int(bucket)])).await?;
+        let rows = rows.rows::<(&[u8], &[u8])>().map_err(unreadable)?;
+        rows.map(|row| row.map(|(key, _)| key.to_vec()).map_err(unreadable)).collect()
     }
 
     async fn sent_in_bucket(&self, id: ConversationId, bucket: i32, key: &[u8]) -> Result<Option<Sent>, StoreError> {
