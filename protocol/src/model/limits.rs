@@ -193,7 +193,7 @@ pub const CQL_CLOSE_MS: u64 = 8_000;
 /// Hashes of dedup keys in the memory of the cluster engine, some 20 bytes each: those of so many messages need no question.
 pub const CQL_SENT_KEYS_MOST: usize = 2_000_000;
 /// Buckets of a conversation whose keys are read to be held: longer ones are asked about key by key.
-pub const CQL_SENT_KEYS_BUCKETS: i32 = 8;
+pub const CQL_SENT_KEYS_BUCKETS: i32 = 64;
 
 /// The buffer all sockets of a shard are read into: a whole message with its frame header fits.
 pub const READ_BUFFER_BYTES: usize = 128 * 1024;
