@@ -43,6 +43,13 @@ pub(crate) fn sent(sender: Sender, client_msg_id: &ClientMsgId, key: &mut Vec<u8
     key.extend_from_slice(client_msg_id.as_str().as_bytes());
 }
 
+/// A dedup key by itself.
+pub(crate) fn sent_key(sender: Sender, client_msg_id: &ClientMsgId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(48);
+    sent(sender, client_msg_id, &mut key);
+    key
+}
+
 /// What [`sent`] has put into a key.
 pub(crate) fn sent_parts(key: &[u8]) -> Result<(Sender, ClientMsgId), StoreError> {
     let damaged = || StoreError::corrupt("a dedup key cannot be read");

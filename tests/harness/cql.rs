@@ -1,9 +1,9 @@
 //! Keyspaces of a real CQL server, for servers under test with `SWITCHBOARD_TEST_ENGINE=scylla`. A keyspace is lent to one
 //! server at a time and emptied in between. Must not know what is tested.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
-use switchboard_storage::{ScyllaSettings, TrialCluster, empty};
+use switchboard_storage::{ScyllaSettings, TrialCluster};
 
 /// A keyspace that nobody else uses, until it is dropped.
 pub struct Keyspace {
@@ -23,7 +23,7 @@ pub fn keyspace() -> Option<Keyspace> {
 
 /// Whether there is, or can be, a cluster here; says loudly if not.
 pub fn is_there() -> bool {
-    shared().is_some()
+    TrialCluster::shared().is_some()
 }
 
 impl Keyspace {
@@ -32,7 +32,7 @@ impl Keyspace {
         let free = FREE.lock().unwrap().pop();
         let settings = match free {
             Some(settings) => {
-                empty(&settings).expect("a keyspace can be emptied");
+                TrialCluster::empty(&settings);
                 settings
             }
             None => new(),
@@ -50,7 +50,7 @@ impl Keyspace {
 
     /// A name under which there is no keyspace, on the cluster that all share.
     pub fn unmade(name: &str) -> Self {
-        let cluster = shared().expect("a CQL server was asked for");
+        let cluster = TrialCluster::shared().expect("a CQL server was asked for");
         Self { settings: cluster.settings(name), lent: false }
     }
 
@@ -82,13 +82,8 @@ fn new() -> ScyllaSettings {
     static MADE: Mutex<u32> = Mutex::new(0);
     let mut made = MADE.lock().unwrap();
     *made += 1;
-    let cluster = shared().expect("a CQL server was asked for");
+    let cluster = TrialCluster::shared().expect("a CQL server was asked for");
     let settings = cluster.settings(&format!("journey_{made}"));
     cluster.make(&settings);
     settings
-}
-
-fn shared() -> Option<&'static TrialCluster> {
-    static CLUSTER: OnceLock<Option<TrialCluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| TrialCluster::start("test", &[])).as_ref()
 }

@@ -229,8 +229,8 @@ impl Engine {
     }
 
     pub(super) fn sent_entry(&self, sender: Sender, client_msg_id: &ClientMsgId, sent: Sent) -> Statement {
-        let (mut key, mut bytes) = (Vec::with_capacity(48), Vec::with_capacity(32));
-        layout::sent(sender, client_msg_id, &mut key);
+        let key = layout::sent_key(sender, client_msg_id);
+        let mut bytes = Vec::with_capacity(32);
         record::write_sent(sent, &mut bytes);
         let entry = [Cell::Tiny(SENT), Cell::Big(0), Cell::Blob(key), Cell::Blob(bytes)];
         self.entry(sent.conversation, sent.seq, entry)

@@ -136,8 +136,7 @@ impl Engine {
     fn note_keys(&self, write: &Write, lane: Lane) {
         match (write, lane) {
             (Write::Append { message, client_msg_id: Some(client_msg_id), .. }, _) => {
-                let mut key = Vec::with_capacity(48);
-                layout::sent(message.sender, client_msg_id, &mut key);
+                let key = layout::sent_key(message.sender, client_msg_id);
                 self.sent_keys.borrow_mut().add(message.conversation, &key);
             }
             (Write::Restore(_), Lane::Conversation(id)) => self.sent_keys.borrow_mut().forget(id),

@@ -179,16 +179,15 @@ impl Engine {
 
     /// What was sent under a dedup key: looked for in all buckets, the newest first.
     async fn sent(&self, id: ConversationId, sender: Sender, key: &ClientMsgId) -> Result<Option<Sent>, StoreError> {
-        let Some(header) = self.header(id).await? else { return Ok(None) };
-        let mut bytes = Vec::with_capacity(48);
-        layout::sent(sender, key, &mut bytes);
+        let key = layout::sent_key(sender, key);
         self.hold_keys(id).await?;
-        if self.sent_keys.borrow().is_new(id, &bytes) {
+        if self.sent_keys.borrow().is_new(id, &key) {
             return Ok(None);
         }
+        let Some(header) = self.header(id).await? else { return Ok(None) };
         let buckets: Vec<_> = (0..=bucket(header.last_seq)).rev().collect();
         for buckets in buckets.chunks(BUCKETS_AT_ONCE) {
-            let asked = buckets.iter().map(|bucket| self.sent_in_bucket(id, *bucket, &bytes));
+            let asked = buckets.iter().map(|bucket| self.sent_in_bucket(id, *bucket, &key));
             for sent in try_join_all(asked).await?.into_iter().flatten() {
                 // The message may never have been acknowledged, and another have its place.
                 let found = self.messages(id, &[sent.seq]).await?;
@@ -211,7 +210,7 @@ impl Engine {
             return Ok(());
         }
         match try_join_all((0..=last).map(|bucket| self.keys_in_bucket(id, bucket))).await {
-            Ok(keys) => self.sent_keys.borrow_mut().complete(id, &keys.concat()),
+            Ok(keys) => self.sent_keys.borrow_mut().complete(id, keys.iter().flatten()),
             Err(error) => {
                 self.sent_keys.borrow_mut().forget(id);
                 return Err(error);

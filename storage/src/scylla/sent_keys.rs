@@ -50,11 +50,11 @@ impl SentKeys {
     }
 
     /// All keys that were stored when the conversation began here.
-    pub(super) fn complete(&mut self, id: ConversationId, keys: &[Vec<u8>]) {
+    pub(super) fn complete<'a>(&mut self, id: ConversationId, keys: impl IntoIterator<Item = &'a Vec<u8>>) {
         // Gone again: no more is known.
         let Some(known) = self.conversations.get_mut(&id) else { return };
         let before = known.hashes.len();
-        known.hashes.extend(keys.iter().map(|key| self.hasher.hash_one(key)));
+        known.hashes.extend(keys.into_iter().map(|key| self.hasher.hash_one(key.as_slice())));
         known.complete = true;
         self.total += known.hashes.len() - before;
         self.make_room(id);

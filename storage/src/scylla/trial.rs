@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::settings::{QuorumOf, ScyllaSettings};
@@ -37,6 +38,12 @@ impl TrialCluster {
         Some(Self { contact_points, ca: said("ca: ").map(PathBuf::from) })
     }
 
+    /// The one node that all tests share; as [`start`](Self::start).
+    pub fn shared() -> Option<&'static Self> {
+        static CLUSTER: OnceLock<Option<TrialCluster>> = OnceLock::new();
+        CLUSTER.get_or_init(|| Self::start("test", &[])).as_ref()
+    }
+
     /// Does something to the cluster of this name: `ops/cql-server WORD... --name NAME`.
     #[track_caller]
     pub fn control(name: &str, words: &[&str]) {
@@ -64,13 +71,21 @@ impl TrialCluster {
 
     /// Makes the keyspace of these settings, if it is not there, with a replica on each node, and empties it.
     pub fn make(&self, settings: &ScyllaSettings) {
-        // Tables take longer to make than rows to write, most of all beside a build.
-        let patient = ScyllaSettings { request_timeout: Duration::from_secs(10), ..settings.clone() };
         let nodes = self.contact_points.len();
         let replication = format!("{{'class': 'SimpleStrategy', 'replication_factor': {nodes}}}");
-        migrate(&patient, Some(&replication)).expect("a keyspace can be migrated");
-        empty(&patient).expect("a keyspace can be emptied");
+        migrate(&patient(settings), Some(&replication)).expect("a keyspace can be migrated");
+        Self::empty(settings);
     }
+
+    /// Empties the keyspace of these settings.
+    pub fn empty(settings: &ScyllaSettings) {
+        empty(&patient(settings)).expect("a keyspace can be emptied");
+    }
+}
+
+/// Tables take longer to make and to empty than rows to write, most of all beside a build.
+fn patient(settings: &ScyllaSettings) -> ScyllaSettings {
+    ScyllaSettings { request_timeout: Duration::from_secs(10), ..settings.clone() }
 }
 
 fn script() -> Command {

@@ -1,14 +1,6 @@
-//! The CQL server that the tests of this crate share, a keyspace for each. Must not know what is tested.
-
-use std::sync::OnceLock;
+//! A keyspace of a CQL server for each test. Must not know what is tested.
 
 use switchboard_storage::{ScyllaSettings, TrialCluster};
-
-/// The one node that all tests share; `None`, loudly, where there can be none.
-pub fn shared() -> Option<&'static TrialCluster> {
-    static CLUSTER: OnceLock<Option<TrialCluster>> = OnceLock::new();
-    CLUSTER.get_or_init(|| TrialCluster::start("test", &[])).as_ref()
-}
 
 /// Settings with a keyspace for this test, which is migrated and empty.
 pub fn keyspace(cluster: &TrialCluster, test: &str) -> ScyllaSettings {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use switchboard_storage::{Faults, conformance, open_embedded, open_memory, open_scylla};
+use switchboard_storage::{Faults, TrialCluster, conformance, open_embedded, open_memory, open_scylla};
 
 use crate::cluster;
 
@@ -37,7 +37,7 @@ fn embedded() {
 /// On a real CQL server, each case in an empty keyspace.
 #[test]
 fn scylla() {
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     conformance::run_sweepless(&|completions| {
         open_scylla(cluster::keyspace(cluster, "conformance"), completions).unwrap()
     });

@@ -22,7 +22,7 @@ fn is_refused(settings: &ScyllaSettings, why: &str) {
 
 #[test]
 fn a_data_center_and_a_rack_are_asked_for_by_name() {
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     let here = |center: &str, rack: &str| ScyllaSettings {
         data_center: Some(center.into()),
         rack: Some(rack.into()),

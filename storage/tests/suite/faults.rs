@@ -44,6 +44,12 @@ impl Between {
         self.proxy.running_nodes[0].change_response_rules(Some(rules));
     }
 
+    /// Loses every request about a conversation, whose id must stand nowhere else in what is sent.
+    fn lose(&mut self, conversation: &Conversation) {
+        let its_own = When::BodyContainsCaseSensitive(Box::new(conversation.id.get().to_be_bytes()));
+        self.requests(vec![RequestRule(its_own, RequestReaction::drop_frame())]);
+    }
+
     fn calm(&mut self) {
         self.proxy.turn_off_rules();
     }
@@ -77,6 +83,22 @@ fn opened(settings: ScyllaSettings) -> Caller {
     Caller::open(|completions| open_scylla(settings, completions).expect("the store opens"))
 }
 
+/// An empty keyspace of the shared node, and a store that is open on it with a proxy between.
+fn behind_a_proxy(test: &str) -> Option<(ScyllaSettings, Between, Caller)> {
+    let settings = cluster::keyspace(TrialCluster::shared()?, test);
+    let between = Between::new(&settings);
+    let caller = opened(between.settings(&settings));
+    Some((settings, between, caller))
+}
+
+/// All of these come to be durable.
+#[track_caller]
+fn all_durable(caller: &Caller, tickets: &[u64], fault: &str) {
+    for ticket in tickets {
+        assert_eq!(caller.written(*ticket), Written::Durable, "{fault}");
+    }
+}
+
 /// Conversations that are written to, and every message of them that was submitted.
 struct Talk {
     conversations: Vec<Conversation>,
@@ -88,6 +110,13 @@ impl Talk {
     fn new(conversations: u64) -> Self {
         let conversations = (1..=conversations).map(|id| samples::conversation(id, samples::user(id))).collect();
         Self { conversations, messages: Vec::new(), next: 1 }
+    }
+
+    /// The first one's id is eight bytes that stand nowhere else in what is sent (`Between::lose`).
+    fn with_a_marked_one(conversations: u64) -> Self {
+        let mut talk = Self::new(conversations);
+        talk.conversations[0] = samples::conversation(0x0000_1357_2468_1357, samples::user(1));
+        talk
     }
 
     /// One more message for each conversation; the tickets.
@@ -142,10 +171,7 @@ fn wait_for(caller: &Caller, condition: Condition) {
 
 #[test]
 fn what_fails_on_the_way_is_tried_again_until_it_is_known() {
-    let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster::keyspace(cluster, "faults");
-    let mut between = Between::new(&settings);
-    let caller = opened(between.settings(&settings));
+    let Some((settings, mut between, caller)) = behind_a_proxy("faults") else { return };
     let mut talk = Talk::new(5);
     let forged: [(&str, RequestReaction); 8] = [
         ("write time-out", RequestReaction::forge().write_timeout()),
@@ -161,25 +187,19 @@ fn what_fails_on_the_way_is_tried_again_until_it_is_known() {
         println!("fault: {name}");
         between.requests(vec![RequestRule(sometimes(0.3), reaction)]);
         let tickets: Vec<_> = (0..6).flat_map(|_| talk.round(&caller)).collect();
-        for ticket in tickets {
-            assert_eq!(caller.written(ticket), Written::Durable, "{name}");
-        }
+        all_durable(&caller, &tickets, name);
         between.calm();
     }
     println!("fault: the answer is lost after the write was applied");
     let lost = When::and(When::ResponseOpcode(ResponseOpcode::Result), When::RandomWithProbability(0.3));
     between.answers(vec![ResponseRule(lost, ResponseReaction::drop_frame())]);
     let tickets: Vec<_> = (0..6).flat_map(|_| talk.round(&caller)).collect();
-    for ticket in tickets {
-        assert_eq!(caller.written(ticket), Written::Durable);
-    }
+    all_durable(&caller, &tickets, "lost answers");
     between.calm();
     println!("fault: connections are cut");
     between.requests(vec![RequestRule(sometimes(0.05), RequestReaction::drop_connection())]);
     for _ in 0..6 {
-        for ticket in talk.round(&caller) {
-            assert_eq!(caller.written(ticket), Written::Durable);
-        }
+        all_durable(&caller, &talk.round(&caller), "cut connections");
     }
     between.calm();
     caller.store.close();
@@ -189,14 +209,9 @@ fn what_fails_on_the_way_is_tried_again_until_it_is_known() {
 
 #[test]
 fn a_cluster_that_is_away_is_told_and_what_was_accepted_is_kept() {
-    let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster::keyspace(cluster, "away");
-    let mut between = Between::new(&settings);
-    let caller = opened(between.settings(&settings));
+    let Some((settings, mut between, caller)) = behind_a_proxy("away") else { return };
     let mut talk = Talk::new(3);
-    for ticket in talk.round(&caller) {
-        caller.written(ticket);
-    }
+    all_durable(&caller, &talk.round(&caller), "no fault");
     assert_eq!(caller.store.condition(), Condition::Writable);
     between.requests(vec![RequestRule(When::True, RequestReaction::drop_frame())]);
     let tickets = talk.round(&caller);
@@ -205,9 +220,7 @@ fn a_cluster_that_is_away_is_told_and_what_was_accepted_is_kept() {
     std::thread::sleep(Duration::from_secs(6));
     assert!(caller.inbox.look(|heard| tickets.iter().all(|ticket| !heard.done.contains_key(ticket))));
     between.calm();
-    for ticket in tickets {
-        assert_eq!(caller.written(ticket), Written::Durable);
-    }
+    all_durable(&caller, &tickets, "it is over");
     wait_for(&caller, Condition::Writable);
     caller.store.close();
     talk.assert_there(&settings);
@@ -215,48 +228,30 @@ fn a_cluster_that_is_away_is_told_and_what_was_accepted_is_kept() {
 
 #[test]
 fn one_conversation_that_is_stuck_holds_up_no_other() {
-    let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster::keyspace(cluster, "stuck");
-    let mut between = Between::new(&settings);
-    let caller = opened(between.settings(&settings));
-    let mut talk = Talk::new(3);
-    // Its eight bytes stand nowhere else.
-    talk.conversations[0] = samples::conversation(0x0000_1357_2468_1357, samples::user(1));
-    for ticket in talk.round(&caller) {
-        caller.written(ticket);
-    }
-    let id = talk.conversations[0].id.get().to_be_bytes();
-    let its_own = When::BodyContainsCaseSensitive(Box::new(id));
-    between.requests(vec![RequestRule(its_own, RequestReaction::drop_frame())]);
+    let Some((settings, mut between, caller)) = behind_a_proxy("stuck") else { return };
+    let mut talk = Talk::with_a_marked_one(3);
+    all_durable(&caller, &talk.round(&caller), "no fault");
+    between.lose(&talk.conversations[0]);
     let mut stuck = Vec::new();
     for _ in 0..10 {
         let tickets = talk.round(&caller);
         stuck.push(tickets[0]);
-        for ticket in &tickets[1..] {
-            assert_eq!(caller.written(*ticket), Written::Durable);
-        }
+        all_durable(&caller, &tickets[1..], "another one is stuck");
     }
     assert!(caller.inbox.look(|heard| stuck.iter().all(|ticket| !heard.done.contains_key(ticket))));
     between.calm();
-    for ticket in stuck {
-        assert_eq!(caller.written(ticket), Written::Durable);
-    }
+    all_durable(&caller, &stuck, "it is over");
     caller.store.close();
     talk.assert_there(&settings);
 }
 
 #[test]
 fn a_full_queue_takes_no_more_says_so_and_loses_nothing_it_took() {
-    let Some(cluster) = cluster::shared() else { return };
-    let settings = cluster::keyspace(cluster, "full");
-    let mut between = Between::new(&settings);
-    let caller = opened(between.settings(&settings));
-    let mut talk = Talk::new(1);
-    talk.round(&caller).into_iter().for_each(|ticket| drop(caller.written(ticket)));
+    let Some((settings, mut between, caller)) = behind_a_proxy("full") else { return };
+    let mut talk = Talk::with_a_marked_one(1);
+    all_durable(&caller, &talk.round(&caller), "no fault");
     // Signs of life pass: the cluster is there, and one conversation is stuck.
-    let id = talk.conversations[0].id.get().to_be_bytes();
-    let its_own = When::BodyContainsCaseSensitive(Box::new(id));
-    between.requests(vec![RequestRule(its_own, RequestReaction::drop_frame())]);
+    between.lose(&talk.conversations[0]);
     let tickets: Vec<_> = (0..STORE_WRITE_QUEUE_OPS).flat_map(|_| talk.round(&caller)).collect();
     let mut one_more = talk.conversations[0].clone();
     let (write, _) = samples::append(&mut one_more, 1_000_000, Side::Customer, None);
@@ -264,9 +259,7 @@ fn a_full_queue_takes_no_more_says_so_and_loses_nothing_it_took() {
     assert!(refused.is_err(), "it takes as many as it promises and no more");
     wait_for(&caller, Condition::Unwritable(Why::Behind));
     between.calm();
-    for ticket in tickets {
-        assert_eq!(caller.written(ticket), Written::Durable);
-    }
+    all_durable(&caller, &tickets, "it is over");
     wait_for(&caller, Condition::Writable);
     caller.store.close();
     talk.assert_there(&settings);
@@ -274,14 +267,12 @@ fn a_full_queue_takes_no_more_says_so_and_loses_nothing_it_took() {
 
 #[test]
 fn an_owner_that_is_cut_off_loses_the_store_and_has_told_nothing() {
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     let settings = ScyllaSettings { lease: Duration::from_secs(2), ..cluster::keyspace(cluster, "cut_off") };
     let mut between = Between::new(&settings);
     let stale = opened(ScyllaSettings { instance: "stale".into(), ..between.settings(&settings) });
     let mut talk = Talk::new(2);
-    for ticket in talk.round(&stale) {
-        stale.written(ticket);
-    }
+    all_durable(&stale, &talk.round(&stale), "no fault");
     let hasty =
         ScyllaSettings { instance: "other".into(), start_timeout: Duration::from_millis(1500), ..settings.clone() };
     let refused = open_scylla(hasty.clone(), Arc::new(switchboard_storage::conformance::Inbox::default()));
@@ -292,16 +283,12 @@ fn an_owner_that_is_cut_off_loses_the_store_and_has_told_nothing() {
     let began = Instant::now();
     let owner = opened(ScyllaSettings { start_timeout: Duration::from_secs(20), ..hasty });
     assert!(began.elapsed() >= Duration::from_secs(2), "not before the lease is over");
-    for ticket in talk.round(&owner) {
-        assert_eq!(owner.written(ticket), Written::Durable);
-    }
+    all_durable(&owner, &talk.round(&owner), "no fault");
     between.calm();
     stale.inbox.wait(|heard| matches!(heard.fatal[..], [StoreError::OwnershipLost]).then_some(()));
     assert!(stale.inbox.look(|heard| tickets.iter().all(|ticket| !heard.done.contains_key(ticket))));
     stale.store.close();
-    for ticket in talk.round(&owner) {
-        owner.written(ticket);
-    }
+    all_durable(&owner, &talk.round(&owner), "no fault");
     owner.store.close();
     talk.assert_there(&settings);
 }
@@ -320,9 +307,7 @@ fn a_quorum_is_enough_and_less_is_not() {
         let mut slowest = Duration::ZERO;
         for _ in 0..count {
             let began = Instant::now();
-            for ticket in talk.round(&caller) {
-                assert_eq!(caller.written(ticket), Written::Durable);
-            }
+            all_durable(&caller, &talk.round(&caller), "a quorum is there");
             slowest = slowest.max(began.elapsed());
         }
         slowest
@@ -340,9 +325,7 @@ fn a_quorum_is_enough_and_less_is_not() {
     std::thread::sleep(Duration::from_secs(2));
     assert!(caller.inbox.look(|heard| tickets.iter().all(|ticket| !heard.done.contains_key(ticket))));
     TrialCluster::control(NAME, &["start-node", "--node", "2"]);
-    for ticket in tickets {
-        assert_eq!(caller.written(ticket), Written::Durable);
-    }
+    all_durable(&caller, &tickets, "it is over");
     TrialCluster::control(NAME, &["start-node", "--node", "3"]);
     rounds(&mut talk, 20);
     caller.store.close();

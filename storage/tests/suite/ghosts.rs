@@ -5,7 +5,7 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use switchboard_protocol::model::{Found, Read, Seq, Side};
 use switchboard_storage::conformance::{Caller, samples};
-use switchboard_storage::open_scylla;
+use switchboard_storage::{TrialCluster, open_scylla};
 
 use crate::cluster;
 
@@ -16,7 +16,7 @@ async fn run(session: &Session, cql: &str, values: impl scylla::serialize::row::
 
 #[test]
 fn what_arrives_late_is_not_seen() {
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     let settings = cluster::keyspace(cluster, "ghosts");
     let open = || Caller::open(|completions| open_scylla(settings.clone(), completions).expect("the store opens"));
     let mut conversation = samples::conversation(1, samples::user(1));

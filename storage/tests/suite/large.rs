@@ -8,7 +8,7 @@ use switchboard_protocol::model::{
     ConversationFilter, Found, ListPosition, Message, Read, Revision, Seq, Side, State, Timestamp, Write, Written,
 };
 use switchboard_storage::conformance::{Caller, samples};
-use switchboard_storage::{Faults, Op, open_embedded, open_memory, open_scylla};
+use switchboard_storage::{Faults, Op, TrialCluster, open_embedded, open_memory, open_scylla};
 
 use crate::cluster;
 
@@ -166,6 +166,6 @@ fn embedded() {
 
 #[test]
 fn scylla() {
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     both(&Caller::open(|completions| open_scylla(cluster::keyspace(cluster, "large"), completions).unwrap()));
 }

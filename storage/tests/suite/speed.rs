@@ -13,7 +13,8 @@ use scylla::statement::prepared::PreparedStatement;
 use switchboard_protocol::model::{Conversation, Side};
 use switchboard_storage::conformance::samples;
 use switchboard_storage::{
-    Completions, Done, Faults, Op, ScyllaSettings, Store, StoreError, Ticket, open_embedded, open_memory, open_scylla,
+    Completions, Done, Faults, Op, ScyllaSettings, Store, StoreError, Ticket, TrialCluster, open_embedded, open_memory,
+    open_scylla,
 };
 
 use crate::cluster;
@@ -203,7 +204,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[ignore = "a measurement: ops/bench storage"]
 fn of_the_plain_loop() {
     let at_once = std::env::var("SWITCHBOARD_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let cluster = cluster::shared().expect("a CQL server");
+    let cluster = TrialCluster::shared().expect("a CQL server");
     let shown = plain(cluster::keyspace(cluster, "speed"), at_once, 1);
     println!(r#"{{"per_second": {}, "p50_ms": {}}}"#, shown.per_second, shown.p50.as_secs_f64() * 1e3);
 }
@@ -229,7 +230,7 @@ fn of_engines() {
     };
     measure("memory", &|completions| open_memory(Faults::default(), completions).unwrap());
     measure("embedded", &|completions| open_embedded(dir.path(), 0, completions).unwrap());
-    let Some(cluster) = cluster::shared() else { return };
+    let Some(cluster) = TrialCluster::shared() else { return };
     let settings = ScyllaSettings { max_in_flight: 1024, ..cluster::keyspace(cluster, "speed") };
     measure("scylla", &|completions| open_scylla(settings.clone(), completions).unwrap());
 
